@@ -105,7 +105,8 @@ mod tests {
 
     #[test]
     fn pkg_15n_confusable_names_do_not_exist() {
-        for bad in ["", "A", "container-", "-a", "a--b", "1a", "conтainer", "a_b", "a b", "a\u{200b}b", &"a".repeat(65)] {
+        for bad in ["", "A", "container-", "-a", "a--b", "1a", "conтainer", "a_b", "a b", "a\u{200b}b", &"a".repeat(65)]
+        {
             assert!(Name::new(bad).is_err(), "{bad:?}");
         }
         assert_eq!(Name::new("container-model2").unwrap().as_str(), "container-model2");

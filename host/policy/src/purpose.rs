@@ -33,8 +33,22 @@ pub struct Purpose {
 
 /// Beginnings of words for people and what is theirs, Danish and English. A vocabulary that holds one is refused.
 const PERSON_WORDS: [&str; 16] = [
-    "person", "people", "menneske", "borger", "citizen", "ansigt", "face", "mand", "kvinde", "barn", "child", "cyklist",
-    "fodgaenger", "pedestrian", "nummerplade", "plate",
+    "person",
+    "people",
+    "menneske",
+    "borger",
+    "citizen",
+    "ansigt",
+    "face",
+    "mand",
+    "kvinde",
+    "barn",
+    "child",
+    "cyklist",
+    "fodgaenger",
+    "pedestrian",
+    "nummerplade",
+    "plate",
 ];
 
 impl Purpose {

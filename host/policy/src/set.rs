@@ -78,8 +78,7 @@ impl PolicySet {
     /// Names this set: a changed byte in any file that it uses changes the digest.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        let lines: String =
-            self.files.iter().map(|(path, bytes)| format!("{} {path}\n", Digest::of(bytes))).collect();
+        let lines: String = self.files.iter().map(|(path, bytes)| format!("{} {path}\n", Digest::of(bytes))).collect();
         Digest::of(lines.as_bytes())
     }
 
@@ -102,9 +101,9 @@ fn choose_purpose(dir: &Dir, wanted: Option<&Name>) -> Result<(String, Vec<u8>),
             Ok((path, bytes))
         }
         (None, _) => Err(PolicyError::WhichPurpose("the policy directory holds no file in `purposes/`".to_owned())),
-        (Some(_), false) => {
-            Err(PolicyError::WhichPurpose("the policy directory holds several purposes: choose with --purpose".to_owned()))
-        }
+        (Some(_), false) => Err(PolicyError::WhichPurpose(
+            "the policy directory holds several purposes: choose with --purpose".to_owned(),
+        )),
     }
 }
 

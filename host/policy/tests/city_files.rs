@@ -87,8 +87,11 @@ fn std_03n_and_lig_02n_other_purposes_and_labels_are_refused() {
 #[test]
 fn pol_08n_an_unknown_field_is_refused_with_its_line() {
     let error = refusal("profiles/edge.toml", "log_bytes = 0", "log_bytes = 0\nlogbytes = 5");
-    assert!(matches!(&error, PolicyError::Invalid { file, problem } if file == "profiles/edge.toml"
-        && problem.contains("logbytes") && problem.contains("line")), "{error}");
+    assert!(
+        matches!(&error, PolicyError::Invalid { file, problem } if file == "profiles/edge.toml"
+        && problem.contains("logbytes") && problem.contains("line")),
+        "{error}"
+    );
 }
 
 #[test]
@@ -112,7 +115,8 @@ fn std_04n_a_vocabulary_with_people_and_gov_07n_a_purpose_without_basis_are_refu
 #[test]
 fn a_changed_byte_in_any_used_file_changes_the_digest_of_the_set() {
     let original = PolicySet::load(&repository_policies(), None).unwrap().digest();
-    for (file, from) in [("profiles/edge.toml", "# The"), ("purposes/containere.toml", "# Form"), ("models.toml", "# The")]
+    for (file, from) in
+        [("profiles/edge.toml", "# The"), ("purposes/containere.toml", "# Form"), ("models.toml", "# The")]
     {
         let (_temp, dir) = changed(file, from, "#  The");
         assert_ne!(PolicySet::load(&dir, None).unwrap().digest(), original, "{file}");
