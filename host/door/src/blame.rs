@@ -46,3 +46,9 @@ impl fmt::Display for Krav {
         f.write_str(self.0)
     }
 }
+
+impl PartialEq<&str> for Krav {
+    fn eq(&self, id: &&str) -> bool {
+        self.0 == *id
+    }
+}

@@ -1,7 +1,7 @@
 //! A purpose: what is looked for, on which legal basis, where, and with which files.
 
 use serde::Deserialize;
-use vaern_door::{Label, Name};
+use vaern_door::{Label, Name, Version};
 
 use crate::PolicyError;
 
@@ -11,6 +11,10 @@ use crate::PolicyError;
 pub struct Purpose {
     /// Name of the purpose.
     pub name: Name,
+    /// Name of the policy set that this file belongs to; an approval names it too.
+    pub policy_set: Name,
+    /// Version of the requirements catalogue that the set was written against; an approval names it too (MAL-05).
+    pub catalogue: Version,
     /// What it is for, in Danish.
     pub dk: String,
     /// What it is for, in English.

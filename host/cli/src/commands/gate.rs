@@ -1,0 +1,106 @@
+//! What several commands share: opening policies, trust, models and the gate.
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use vaern_door::Name;
+use vaern_inference::Backend;
+use vaern_node::gate::Built;
+use vaern_node::store::ModelStore;
+use vaern_policy::PolicySet;
+use vaern_trust::TrustRoot;
+
+use crate::failure::Failure;
+use crate::files;
+use crate::output::Output;
+
+/// Which purpose of a policy directory is run.
+#[derive(clap::Args)]
+pub(crate) struct Purpose {
+    /// Name of the purpose, where the policy directory has several.
+    #[arg(long)]
+    pub(crate) purpose: Option<Name>,
+}
+
+/// Which engine runs models, and where installed models are.
+#[derive(clap::Args)]
+pub(crate) struct Engine {
+    /// Engine for models: `tract` is part of the program; `onnxruntime` is faster and must be installed
+    /// (`vaern models fetch onnxruntime`, or the path of its library in ORT_DYLIB_PATH).
+    #[arg(long, value_enum, default_value_t = BackendChoice::Tract)]
+    pub(crate) backend: BackendChoice,
+    /// Directory of installed models.
+    #[arg(long, env = "VAERN_MODELS", value_name = "DIR")]
+    pub(crate) models: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum BackendChoice {
+    Tract,
+    Onnxruntime,
+}
+
+impl Engine {
+    /// The directory of installed models: as named, else in the user's data directory.
+    pub(crate) fn store_path(&self) -> Option<PathBuf> {
+        let data = || {
+            let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/share"));
+            std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).or_else(home)
+        };
+        self.models.clone().or_else(|| data().map(|data| data.join("vaern/models")))
+    }
+
+    /// The store. A directory that is named must exist; the user's own may be absent.
+    pub(crate) fn store(&self) -> Result<ModelStore, Failure> {
+        match (&self.models, self.store_path()) {
+            (Some(named), _) => Ok(ModelStore::new(Some(files::open_dir("model", named)?))),
+            (None, Some(path)) if path.is_dir() => Ok(ModelStore::new(Some(files::open_dir("model", &path)?))),
+            _ => Ok(ModelStore::new(None)),
+        }
+    }
+
+    /// The engine.
+    pub(crate) fn open(&self) -> Result<Box<dyn Backend>, Failure> {
+        match self.backend {
+            BackendChoice::Tract => Ok(Box::new(vaern_inference::tract())),
+            BackendChoice::Onnxruntime => {
+                let named = std::env::var_os("ORT_DYLIB_PATH").map(PathBuf::from);
+                let fetched = || self.store_path().map(|path| path.join(super::models::RUNTIME_FILE));
+                let library = named.or_else(fetched).filter(|path| path.is_file()).ok_or_else(|| {
+                    Failure::usage("ONNX Runtime is not installed")
+                        .mend("run `vaern models fetch onnxruntime`, or set ORT_DYLIB_PATH to its library")
+                })?;
+                let backend = vaern_inference::onnx_runtime(&library)?;
+                Ok(Box::new(backend))
+            }
+        }
+    }
+}
+
+/// Loads a policy directory.
+pub(crate) fn policy_set(path: &Path, purpose: &Purpose) -> Result<PolicySet, Failure> {
+    let dir = files::open_dir("policy", path)?;
+    Ok(PolicySet::load(&dir, purpose.purpose.as_ref())?)
+}
+
+/// Loads a trust root.
+pub(crate) fn trust_root(path: &Path) -> Result<TrustRoot, Failure> {
+    let mend = "make one with the keys of your vendors and roles; `vaern demo` writes an example";
+    let text = files::read("trust root", path, 1 << 20).map_err(|failure| failure.mend(mend))?;
+    let text = String::from_utf8(text).map_err(|_| Failure::usage("the trust root is not UTF-8"))?;
+    Ok(TrustRoot::from_toml(&text)?)
+}
+
+/// The gate of a policy set, with what a reader must know of it said aloud.
+pub(crate) fn gate(set: &PolicySet, engine: &Engine, backend: &dyn Backend, output: &Output) -> Result<Built, Failure> {
+    let built = vaern_node::gate::build(set, &engine.store()?, backend)?;
+    if built.drawn_streets_only {
+        output.say("vaern: the gate runs on the embedded models, which know DRAWN streets only: not for photographs");
+    }
+    Ok(built)
+}
+
+/// The present. The only clock of the program.
+pub(crate) fn now() -> Timestamp {
+    Timestamp::now()
+}

@@ -1,0 +1,123 @@
+//! `vaern run`: a folder of geotagged pictures through the gate and an approved release.
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use vaern_door::Name;
+use vaern_node::outcome::Summary;
+use vaern_node::service::{self, Setup};
+
+use crate::commands::gate::{self, Engine, Purpose};
+use crate::failure::Failure;
+use crate::files;
+use crate::output::Output;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Folder of pictures: JPEG or PNG with a position in EXIF.
+    #[arg(long)]
+    source: PathBuf,
+    /// The release directory.
+    #[arg(long)]
+    release: PathBuf,
+    /// The policy directory.
+    #[arg(long)]
+    policies: PathBuf,
+    /// Folder for everything that comes out.
+    #[arg(long)]
+    out: PathBuf,
+    /// The trust root, if it is not POLICIES/trust.toml.
+    #[arg(long)]
+    trust: Option<PathBuf>,
+    /// The camera that took the pictures, if their EXIF does not say it.
+    #[arg(long)]
+    camera: Option<Name>,
+    /// Take pictures without a position. For evaluation: refused under an operating purpose.
+    #[arg(long)]
+    unlocated: bool,
+    #[command(flatten)]
+    purpose: Purpose,
+    #[command(flatten)]
+    engine: Engine,
+}
+
+pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
+    let source = files::open_dir("source", &args.source)?;
+    let release = files::open_dir("release", &args.release)?;
+    let set = gate::policy_set(&args.policies, &args.purpose)?;
+    unlocated_allowed(args.unlocated, set.purpose.operating)?;
+    let trust = gate::trust_root(&args.trust.clone().unwrap_or_else(|| args.policies.join("trust.toml")))?;
+    // The release is judged before the gate is built: a refused one costs no model.
+    let release = service::admit(&release, &trust, &set, gate::now())?;
+    let backend = args.engine.open()?;
+    let built = gate::gate(&set, &args.engine, backend.as_ref(), output)?;
+    let seer = service::prepare(&release, &set, backend.as_ref())?;
+    let out = files::make_dir("output", &args.out)?;
+    let setup = Setup {
+        set: &set,
+        built: &built,
+        source: &source,
+        out: &out,
+        camera: args.camera.clone(),
+        unlocated: args.unlocated,
+        now: gate::now(),
+        workers: workers(),
+    };
+    let summary = with_progress(output, |progress| service::look(&setup, &release, &seer, progress))?;
+    finish(&summary, &args.out, output)
+}
+
+/// Threads: one for each core that the system gives.
+pub(crate) fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+pub(crate) fn unlocated_allowed(unlocated: bool, operating: bool) -> Result<(), Failure> {
+    if unlocated && operating {
+        let what = "pictures without a position are refused under an operating purpose";
+        return Err(Failure::refused(what, vaern_door::Krav("MIN-04"), vaern_door::Blame::Operator)
+            .mend("leave out --unlocated, or use a policy that is made for evaluation"));
+    }
+    Ok(())
+}
+
+/// Runs with a progress bar where a person is watching.
+pub(crate) fn with_progress<T, E: Into<Failure>>(
+    output: &Output,
+    work: impl FnOnce(&(dyn Fn(usize, usize) + Sync)) -> Result<T, E>,
+) -> Result<T, Failure> {
+    if output.json || !std::io::stderr().is_terminal() {
+        return work(&|_, _| {}).map_err(Into::into);
+    }
+    let bar = ProgressBar::new(0);
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} frames  {elapsed} (about {eta} left)");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let result = work(&|done, total| {
+        bar.set_length(total as u64);
+        bar.set_position(done as u64);
+    });
+    bar.finish_and_clear();
+    result.map_err(Into::into)
+}
+
+/// Prints the summary.
+pub(crate) fn finish(summary: &Summary, out: &std::path::Path, output: &Output) -> Result<(), Failure> {
+    output.result(summary, &lines(summary, out))
+}
+
+pub(crate) fn lines(summary: &Summary, out: &std::path::Path) -> String {
+    use std::fmt::Write as _;
+    let mut text =
+        format!("{} frames in: {} seen, {} refused\n", summary.frames_in, summary.frames_seen, summary.frames_refused);
+    for (reason, count) in &summary.refused_by_reason {
+        let _ = writeln!(text, "  {count:>5}  {reason}");
+    }
+    let _ = writeln!(text, "{} frames with masks, {} objects found", summary.frames_masked, summary.detections);
+    for (label, count) in &summary.detections_by_label {
+        let _ = writeln!(text, "  {count:>5}  {label}");
+    }
+    let _ = writeln!(text, "longest time that a raw frame existed: {:.2} s", summary.longest_seconds_in_clear);
+    let _ = writeln!(text, "look at {}", out.join("report.html").display());
+    text
+}

@@ -1,0 +1,85 @@
+//! `vaern`: the trusted host between the city's cameras and vendors' plugins.
+//!
+//! The only place with ambient authority: paths, the clock and the environment enter here and nowhere else.
+//! One file per command under `commands/`; each returns a result to print or a [`Failure`] that says what happened,
+//! which krav, whose turn it is, and what to do next.
+
+mod commands;
+mod failure;
+mod files;
+mod output;
+mod plugin_template;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::output::Output;
+
+/// Masks the street, runs vendors' signed plugins on it, and answers for both.
+#[derive(Parser)]
+#[command(name = "vaern", version, propagate_version = true, max_term_width = 110)]
+struct Cli {
+    /// Print the result as JSON on standard output, and failures as JSON on standard error.
+    #[arg(long, global = true)]
+    json: bool,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Everything end to end on a generated drive: keys, release, approval, gate, plugin, report to look at.
+    Demo(commands::demo::Args),
+    /// The main job: a folder of geotagged pictures through the gate and an approved release.
+    Run(commands::run::Args),
+    /// The privacy gate alone: masked pictures out.
+    Mask(commands::mask::Args),
+    /// For vendors: make, pack, sign and inspect plugins.
+    #[command(subcommand)]
+    Plugin(commands::plugin::Command),
+    /// Make and show signing keys.
+    #[command(subcommand)]
+    Keys(commands::keys::Command),
+    /// For the city: approve a release.
+    Approve(commands::approve::Args),
+    /// The gate's own detectors: list, install, verify.
+    #[command(subcommand)]
+    Models(commands::models::Command),
+    /// For the city: check a policy directory.
+    #[command(subcommand)]
+    Policy(commands::policy::Command),
+}
+
+fn main() -> ExitCode {
+    // A raw frame must not survive in a core file (SKJ-08). The limit is set before anything is read.
+    files::forbid_core_dumps();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let status = if error.use_stderr() { 2 } else { 0 };
+            // Printing help to a closed pipe is not worth a failure.
+            let _ = error.print();
+            return ExitCode::from(status);
+        }
+    };
+    let output = Output { json: cli.json };
+    let result = match cli.command {
+        Command::Demo(args) => commands::demo::run(&args, &output),
+        Command::Run(args) => commands::run::run(&args, &output),
+        Command::Mask(args) => commands::mask::run(&args, &output),
+        Command::Plugin(command) => commands::plugin::run(&command, &output),
+        Command::Keys(command) => commands::keys::run(&command, &output),
+        Command::Approve(args) => commands::approve::run(&args, &output),
+        Command::Models(command) => commands::models::run(&command, &output),
+        Command::Policy(command) => commands::policy::run(&command, &output),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output.failure(&failure);
+            ExitCode::from(failure.status())
+        }
+    }
+}

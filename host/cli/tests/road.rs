@@ -1,0 +1,307 @@
+//! The program as people run it: the whole road, what it refuses, and what it leaves behind.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests state what they expect"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+fn vaern(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_vaern")).args(args).env_remove("VAERN_MODELS").output().unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn json(bytes: &[u8]) -> Value {
+    serde_json::from_slice(bytes).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(bytes)))
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// One demo for all tests of this file; each test works on a copy of what it changes.
+fn demo() -> &'static Path {
+    static DEMO: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
+    &DEMO
+        .get_or_init(|| {
+            let temp = tempfile::tempdir().unwrap();
+            let out = temp.path().join("demo");
+            let output = vaern(&["--json", "demo", "--frames", "12", "--out", text(&out)]);
+            assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+            let told = json(&output.stdout);
+            assert!(told["refused_before_approval"].as_str().unwrap().starts_with("approval"), "{told}");
+            (temp, out)
+        })
+        .1
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+fn run(release: &Path, policies: &Path, out: &Path) -> Output {
+    let source = demo().join("drive");
+    vaern(&[
+        "--json",
+        "run",
+        "--source",
+        text(&source),
+        "--release",
+        text(release),
+        "--policies",
+        text(policies),
+        "--out",
+        text(out),
+    ])
+}
+
+/// A refusal of the whole command: exit status 1 and the krav, whose turn it is, in JSON on standard error.
+fn refusal(output: &Output) -> (String, String, String) {
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(output));
+    let error = json(&output.stderr)["error"].clone();
+    let field = |name: &str| error[name].as_str().unwrap_or_default().to_owned();
+    (field("what"), field("krav"), field("blame"))
+}
+
+#[test]
+fn the_demo_accounts_for_every_file_and_writes_every_output() {
+    let result = demo().join("result");
+    let summary = json(&std::fs::read(result.join("summary.json")).unwrap());
+    let pictures = std::fs::read_dir(demo().join("drive")).unwrap();
+    let captures = pictures.filter(|e| e.as_ref().unwrap().path().extension().is_some_and(|e| e == "jpg")).count();
+    assert_eq!(summary["frames_in"], captures);
+    let number = |field: &str| summary[field].as_u64().unwrap();
+    assert_eq!(number("frames_seen") + number("frames_refused"), number("frames_in"));
+    let by_reason = summary["refused_by_reason"].as_object().unwrap();
+    assert_eq!(by_reason.values().map(|v| v.as_u64().unwrap()).sum::<u64>(), number("frames_refused"));
+    for reason in ["outside_fence", "no_fix", "truncated"] {
+        assert!(by_reason.contains_key(reason), "{reason} in {by_reason:?}");
+    }
+    let kept = std::fs::read_dir(result.join("pictures")).unwrap().count() as u64;
+    assert_eq!(kept, number("frames_seen"));
+    let geojson = json(&std::fs::read(result.join("detections.geojson")).unwrap());
+    assert_eq!(geojson["features"].as_array().unwrap().len() as u64, number("detections"));
+    let csv = std::fs::read_to_string(result.join("frames.csv")).unwrap();
+    assert_eq!(csv.lines().count() as u64, number("frames_in") + 1);
+    assert!(std::fs::read_to_string(result.join("report.html")).unwrap().contains("</html>"));
+}
+
+#[test]
+fn frm_03n_masked_pictures_carry_no_byte_of_the_camera_s_metadata() {
+    let source = std::fs::read(demo().join("drive/frame-0001.jpg")).unwrap();
+    assert!(source.windows(4).any(|w| w == b"Exif"), "the drive carries EXIF, or this test shows nothing");
+    for entry in std::fs::read_dir(demo().join("result/pictures")).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        for foreign in [b"Exif".as_slice(), b"drawn-cam", b"JFIF", b"http"] {
+            assert!(!bytes.windows(foreign.len()).any(|w| w == foreign));
+        }
+        assert_eq!(bytes.windows(3).filter(|w| *w == [0xFF, 0xD8, 0xFF]).count(), 1, "one picture, no thumbnail");
+    }
+}
+
+#[test]
+fn pkg_01n_a_changed_byte_of_the_release_is_refused_and_pkg_01p_the_whole_one_runs() {
+    let temp = tempfile::tempdir().unwrap();
+    let policies = demo().join("policies");
+    let output = run(&demo().join("release"), &policies, &temp.path().join("out"));
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+
+    let release = temp.path().join("release");
+    copy(&demo().join("release"), &release);
+    let mut blobs: Vec<PathBuf> =
+        std::fs::read_dir(release.join("blobs/sha256")).unwrap().map(|e| e.unwrap().path()).collect();
+    blobs.sort_by_key(|path| std::fs::metadata(path).unwrap().len());
+    let largest = blobs.last().unwrap();
+    let mut bytes = std::fs::read(largest).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(largest, bytes).unwrap();
+    let out = temp.path().join("refused");
+    let (what, _, blame) = refusal(&run(&release, &policies, &out));
+    assert!(what.starts_with("package:") && what.contains("digest"), "{what}");
+    assert_eq!(blame, "vendor");
+    assert!(!out.exists(), "a refused release leaves no output");
+}
+
+#[test]
+fn sig_03n_a_vendor_key_outside_the_trust_root_and_sig_01n_no_approval_are_refused_by_stage() {
+    let temp = tempfile::tempdir().unwrap();
+    let keys = temp.path().join("keys");
+    let made = vaern(&["keys", "new", "--name", "stranger", "--role", "vendor", "--out", text(&keys)]);
+    assert!(made.status.success(), "{}", stderr(&made));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let release = temp.path().join("release");
+    let packed = vaern(&[
+        "plugin",
+        "pack",
+        "--component",
+        text(&root.join("plugins/prebuilt/container-model.wasm")),
+        "--manifest",
+        text(&root.join("plugins/container-model/vaern.toml")),
+        "--out",
+        text(&release),
+    ]);
+    assert!(packed.status.success(), "{}", stderr(&packed));
+    let out = temp.path().join("out");
+    let policies = demo().join("policies");
+    let (what, _, _) = refusal(&run(&release, &policies, &out));
+    assert!(what.starts_with("vendor signature:"), "{what}");
+
+    let key = keys.join("stranger.secret.toml");
+    let signed = vaern(&["plugin", "sign", text(&release), "--key", text(&key)]);
+    assert!(signed.status.success(), "{}", stderr(&signed));
+    let (what, _, _) = refusal(&run(&release, &policies, &out));
+    assert!(what.starts_with("vendor signature:"), "{what}");
+
+    let key = demo().join("keys/vaern-reference.secret.toml");
+    let signed = vaern(&["plugin", "sign", text(&release), "--key", text(&key)]);
+    assert!(signed.status.success(), "{}", stderr(&signed));
+    let (what, _, _) = refusal(&run(&release, &policies, &out));
+    assert!(what.starts_with("approval:"), "{what}");
+}
+
+#[test]
+fn bad_input_is_one_named_refusal_each_and_the_rest_goes_through() {
+    let temp = tempfile::tempdir().unwrap();
+    let source = temp.path().join("source");
+    std::fs::create_dir(&source).unwrap();
+    let good = std::fs::read(demo().join("drive/frame-0001.jpg")).unwrap();
+    let frames: Vec<_> = vaern_scenes::Drive::generate(5, 8, (320, 192)).map(|frame| frame.unwrap()).collect();
+    std::fs::write(source.join("a-good.jpg"), &good).unwrap();
+    std::fs::write(source.join("b-torn.jpg"), &good[..good.len() / 3]).unwrap();
+    std::fs::write(source.join("c-text.jpg"), b"not a picture").unwrap();
+    std::fs::write(source.join("d-huge.jpg"), with_size(&good, 65535, 65535)).unwrap();
+    let no_fix = frames.iter().find(|f| f.truth.fix.is_none() && f.truth.inside).unwrap();
+    std::fs::write(source.join("e-no-fix.jpg"), &no_fix.jpeg).unwrap();
+    std::fs::write(source.join("f-utm.jpg"), utm_position()).unwrap();
+    std::os::unix::fs::symlink("nowhere", source.join("g-unreadable")).unwrap();
+    let out = temp.path().join("out");
+    let policies = demo().join("policies");
+    let output =
+        vaern(&["--json", "mask", "--source", text(&source), "--policies", text(&policies), "--out", text(&out)]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let summary = json(&output.stdout);
+    assert_eq!((summary["frames_in"].as_u64(), summary["frames_seen"].as_u64()), (Some(7), Some(1)), "{summary}");
+    let expected = [
+        ("bad_position", 1),
+        ("no_fix", 1),
+        ("not_a_picture", 1),
+        ("too_large", 1),
+        ("truncated", 1),
+        ("unreadable", 1),
+    ];
+    let by_reason: Vec<(String, u64)> = summary["refused_by_reason"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(reason, count)| (reason.clone(), count.as_u64().unwrap()))
+        .collect();
+    assert_eq!(by_reason, expected.map(|(reason, count)| (reason.to_owned(), count)));
+}
+
+#[test]
+fn skj_09n_a_full_disk_is_a_named_refusal_and_nothing_half_written_stays() {
+    let temp = tempfile::tempdir().unwrap();
+    let out = temp.path().join("out");
+    std::fs::create_dir(&out).unwrap();
+    // A file system of our own, of 256 KiB, in a name space of our own: room for some pictures, not for all.
+    let script = format!(
+        "mount -t tmpfs -o size=256k none {out} && {vaern} --json mask --source {source} --policies {policies} --out {out}; \
+         echo \"status $?\"; ls -A {out} {out}/pictures; wc -c {out}/pictures/* | tail -n 1; head -c 3 {out}/pictures/* | od -An -tx1 | head",
+        out = text(&out),
+        vaern = env!("CARGO_BIN_EXE_vaern"),
+        source = text(&demo().join("drive")),
+        policies = text(&demo().join("policies")),
+    );
+    let output = Command::new("unshare").args(["--user", "--map-root-user", "--mount", "sh", "-c", &script]).output();
+    let output = match output {
+        Ok(output) if !stderr(&output).contains("Operation not permitted") => output,
+        _ => {
+            eprintln!("SKIP skj_09n full disk: no mount name space can be made here");
+            return;
+        }
+    };
+    let listing = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = stderr(&output);
+    assert!(listing.contains("status 1") || listing.contains("output_failed"), "{listing}\n{errors}");
+    assert!(errors.contains("SKJ-09") || listing.contains("output_failed"), "{listing}\n{errors}");
+    assert!(!listing.contains(".tmp") && !listing.lines().any(|l| l.starts_with('.')), "leftovers: {listing}");
+}
+
+#[test]
+fn wrong_use_says_so_with_status_2() {
+    assert_eq!(vaern(&["run", "--source"]).status.code(), Some(2));
+    assert_eq!(vaern(&["no-such-command"]).status.code(), Some(2));
+    let temp = tempfile::tempdir().unwrap();
+    std::fs::write(temp.path().join("mine.txt"), b"keep me").unwrap();
+    let output = vaern(&["demo", "--out", text(temp.path())]);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(temp.path().join("mine.txt").exists(), "what somebody else made is never removed");
+}
+
+#[test]
+fn min_04n_pictures_without_position_are_refused_under_an_operating_purpose() {
+    let temp = tempfile::tempdir().unwrap();
+    let (source, policies) = (demo().join("drive"), demo().join("policies"));
+    let out = temp.path().join("out");
+    let output = vaern(&[
+        "--json",
+        "mask",
+        "--unlocated",
+        "--source",
+        text(&source),
+        "--policies",
+        text(&policies),
+        "--out",
+        text(&out),
+    ]);
+    assert_eq!(refusal(&output).1, "MIN-04");
+}
+
+/// The same JPEG, whose frame header claims another size.
+fn with_size(jpeg: &[u8], width: u16, height: u16) -> Vec<u8> {
+    let mut bytes = jpeg.to_vec();
+    let at = (0..bytes.len()).rfind(|i| bytes[*i..].starts_with(&[0xFF, 0xC0, 0x00, 0x11])).unwrap();
+    bytes[at + 5..at + 7].copy_from_slice(&height.to_be_bytes());
+    bytes[at + 7..at + 9].copy_from_slice(&width.to_be_bytes());
+    bytes
+}
+
+/// A JPEG whose EXIF gives a position in metres of UTM zone 32 instead of degrees.
+fn utm_position() -> Vec<u8> {
+    use vaern_scenes::{ExifBlock, ExifEntry, ExifValue, encode_jpeg};
+    let entry = |tag, value| ExifEntry { tag, value };
+    let metres = |m: u32| ExifValue::Rational(vec![(m, 1), (0, 1), (0, 1)]);
+    let block = ExifBlock {
+        primary: vec![entry(0x0110, ExifValue::Ascii(vaern_scenes::CAMERA_ID.to_owned()))],
+        exif: vec![],
+        gps: Some(vec![
+            entry(0x0001, ExifValue::Ascii("N".to_owned())),
+            entry(0x0002, metres(6_175_804)),
+            entry(0x0003, ExifValue::Ascii("E".to_owned())),
+            entry(0x0004, metres(724_352)),
+        ]),
+        thumbnail: None,
+        big_endian: false,
+    };
+    encode_jpeg(&vec![128; 64 * 64 * 3], (64, 64), 90, Some(&block)).unwrap()
+}

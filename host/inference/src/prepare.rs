@@ -1,0 +1,182 @@
+//! A frame, or a tile of it, becomes a tensor. One way for the gate, the sandbox and the suite, so that they see the same.
+
+use fast_image_resize::images::{CroppedImage, Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use vaern_door::{Channels, Rect, Scale, Size, TensorSpec};
+
+use crate::{InferenceError, Tensor};
+
+/// The grey around a letterboxed picture.
+const GREY: u8 = 114;
+
+/// Fits and scales a whole frame. `rgb` holds `3 * width * height` bytes.
+///
+/// # Errors
+/// [`InferenceError::BadInput`] where the bytes do not match the size.
+pub fn prepare(rgb: &[u8], size: Size, spec: &TensorSpec) -> Result<Tensor, InferenceError> {
+    prepare_region(rgb, size, Rect::whole(size), spec)
+}
+
+/// Fits and scales a rectangle of a frame, as if it were a frame of its own: nothing outside the rectangle has an influence.
+///
+/// # Errors
+/// [`InferenceError::BadInput`] where the bytes do not match the size or the rectangle reaches past the frame.
+pub fn prepare_region(rgb: &[u8], size: Size, rect: Rect, spec: &TensorSpec) -> Result<Tensor, InferenceError> {
+    if rgb.len() != size.rgb_bytes() {
+        return Err(InferenceError::BadInput("the bytes do not match the size of the frame"));
+    }
+    if rect.x1() > size.width() || rect.y1() > size.height() {
+        return Err(InferenceError::BadInput("the region reaches past the frame"));
+    }
+    let part = Size::new(rect.width(), rect.height()).map_err(|_| InferenceError::BadInput("an empty region"))?;
+    let placed = spec.placement(part);
+    let (width, height) = (usize::from(spec.size.width()), usize::from(spec.size.height()));
+    let (placed_width, left) = (usize::from(placed.size.width()), usize::from(placed.x));
+
+    let resized;
+    let (pixels, stride, from) = if placed.size == part {
+        // Nothing to resize: read the rows where they are.
+        (rgb, usize::from(size.width()) * 3, (usize::from(rect.y0()), usize::from(rect.x0()) * 3))
+    } else {
+        resized = resize(rgb, size, rect, placed.size)?;
+        (resized.as_slice(), placed_width * 3, (0, 0))
+    };
+
+    let plane = width * height;
+    let mut data = vec![scaled(GREY, spec.scale); plane * 3];
+    let rows = pixels.chunks_exact(stride).skip(from.0).take(usize::from(placed.size.height()));
+    for (channel, plane) in data.chunks_exact_mut(plane).enumerate() {
+        let source = if spec.channels == Channels::Bgr { 2 - channel } else { channel };
+        let targets = plane.chunks_exact_mut(width).skip(usize::from(placed.y));
+        for (row, target) in rows.clone().zip(targets) {
+            let row = row.get(from.1..from.1 + placed_width * 3).unwrap_or_default();
+            let target = target.get_mut(left..left + placed_width).unwrap_or_default();
+            fill(target, row, source, spec.scale);
+        }
+    }
+    Tensor::new(vec![1, 3, height, width], data)
+}
+
+fn resize(rgb: &[u8], size: Size, rect: Rect, to: Size) -> Result<Vec<u8>, InferenceError> {
+    let bad = |_| InferenceError::BadInput("the frame could not be resized");
+    let source = ImageRef::new(size.width().into(), size.height().into(), rgb, PixelType::U8x3).map_err(|_| bad(()))?;
+    let mut target = Image::new(to.width().into(), to.height().into(), PixelType::U8x3);
+    // A view of the region, not the resizer's own crop option: that one reads a little past the edge when it enlarges.
+    let (left, top) = (rect.x0().into(), rect.y0().into());
+    let part = CroppedImage::new(&source, left, top, rect.width().into(), rect.height().into()).map_err(|_| bad(()))?;
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
+    Resizer::new().resize(&part, &mut target, &options).map_err(|_| bad(()))?;
+    Ok(target.into_vec())
+}
+
+const fn scaled(sample: u8, scale: Scale) -> f32 {
+    let value = sample as f32;
+    match scale {
+        Scale::ZeroTo255 => value,
+        Scale::ZeroToOne => value / 255.0,
+        Scale::MinusOneToOne => value / 127.5 - 1.0,
+    }
+}
+
+/// One row of one channel. The scale is chosen outside the loop, so that each loop is one that vectorises.
+fn fill(target: &mut [f32], row: &[u8], channel: usize, scale: Scale) {
+    let samples = row.as_chunks::<3>().0.iter().map(|p| match channel {
+        0 => p[0],
+        1 => p[1],
+        _ => p[2],
+    });
+    match scale {
+        Scale::ZeroTo255 => target.iter_mut().zip(samples).for_each(|(t, s)| *t = scaled(s, Scale::ZeroTo255)),
+        Scale::ZeroToOne => target.iter_mut().zip(samples).for_each(|(t, s)| *t = scaled(s, Scale::ZeroToOne)),
+        Scale::MinusOneToOne => target.iter_mut().zip(samples).for_each(|(t, s)| *t = scaled(s, Scale::MinusOneToOne)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vaern_door::Fit;
+
+    fn size(w: u16, h: u16) -> Size {
+        Size::new(w, h).unwrap()
+    }
+
+    fn spec(w: u16, h: u16, fit: Fit, scale: Scale, channels: Channels) -> TensorSpec {
+        TensorSpec { size: size(w, h), fit, scale, channels }
+    }
+
+    /// Every sample different enough to tell where it came from.
+    fn picture(size: Size) -> Vec<u8> {
+        (0..size.rgb_bytes()).map(|i| (i * 7 % 251) as u8).collect()
+    }
+
+    #[test]
+    fn a_frame_of_the_right_size_is_only_reordered_and_scaled() {
+        let frame = size(5, 3);
+        let rgb = picture(frame);
+        for (scale, f) in [
+            (Scale::ZeroTo255, (|s| s) as fn(f32) -> f32),
+            (Scale::ZeroToOne, |s| s / 255.0),
+            (Scale::MinusOneToOne, |s| s / 127.5 - 1.0),
+        ] {
+            for (channels, order) in [(Channels::Rgb, [0, 1, 2]), (Channels::Bgr, [2, 1, 0])] {
+                let tensor = prepare(&rgb, frame, &spec(5, 3, Fit::Stretch, scale, channels)).unwrap();
+                assert_eq!(tensor.shape(), [1, 3, 3, 5]);
+                for (c, source) in order.into_iter().enumerate() {
+                    for pixel in 0..15 {
+                        let expected = f(f32::from(rgb[pixel * 3 + source]));
+                        assert_eq!(tensor.data()[c * 15 + pixel], expected);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn letterboxing_surrounds_the_picture_with_grey() {
+        let frame = size(40, 20);
+        let rgb = vec![200; frame.rgb_bytes()];
+        let at = |t: &Tensor, y: usize| t.data()[y * 20 + 7];
+        let top = prepare(&rgb, frame, &spec(20, 20, Fit::LetterboxTopLeft, Scale::ZeroTo255, Channels::Rgb)).unwrap();
+        assert_eq!([at(&top, 0), at(&top, 9), at(&top, 10), at(&top, 19)], [200.0, 200.0, 114.0, 114.0]);
+        let mid = prepare(&rgb, frame, &spec(20, 20, Fit::LetterboxCentre, Scale::ZeroTo255, Channels::Rgb)).unwrap();
+        assert_eq!([at(&mid, 4), at(&mid, 5), at(&mid, 14), at(&mid, 15)], [114.0, 200.0, 200.0, 114.0]);
+    }
+
+    #[test]
+    fn a_region_sees_nothing_of_its_surroundings() {
+        let frame = size(64, 48);
+        let rect = Rect::new(10, 8, 42, 32).unwrap();
+        let rgb = picture(frame);
+        let mut noisy = rgb.clone();
+        let mut cut = vec![];
+        for y in 0..48_u16 {
+            for x in 0..64_u16 {
+                let at = (usize::from(y) * 64 + usize::from(x)) * 3;
+                if (10..42).contains(&x) && (8..32).contains(&y) {
+                    cut.extend_from_slice(&rgb[at..at + 3]);
+                } else {
+                    noisy[at..at + 3].fill(255 - rgb[at]);
+                }
+            }
+        }
+        // Enlarged, shrunk, and copied as it is.
+        for (w, h) in [(64, 64), (16, 16), (32, 24)] {
+            let spec = spec(w, h, Fit::LetterboxTopLeft, Scale::ZeroToOne, Channels::Bgr);
+            let region = prepare_region(&rgb, frame, rect, &spec).unwrap();
+            assert!(
+                region == prepare_region(&noisy, frame, rect, &spec).unwrap(),
+                "the surroundings leak in at {w}x{h}"
+            );
+            assert!(region == prepare(&cut, size(32, 24), &spec).unwrap(), "not as a frame of its own at {w}x{h}");
+        }
+    }
+
+    #[test]
+    fn wrong_sizes_are_errors() {
+        let spec = spec(8, 8, Fit::Stretch, Scale::ZeroToOne, Channels::Rgb);
+        assert!(prepare(&[0; 10], size(2, 2), &spec).is_err());
+        assert!(prepare_region(&[0; 12], size(2, 2), Rect::new(1, 1, 3, 2).unwrap(), &spec).is_err());
+        assert!(prepare(&[0; 3], size(1, 1), &spec).is_ok());
+    }
+}

@@ -1,0 +1,14 @@
+//! The main job: a folder of captures through the gate and the sandbox to proposals on disk.
+//!
+//! This crate ties the rooms together and decides nothing itself: the gate decides what may be seen, the policy what may
+//! be asked, the sandbox what may be answered. What it adds is order, counting (frames in = seen + refused, always), and
+//! files that are written whole or not at all.
+
+pub mod gate;
+pub mod outcome;
+pub mod pipeline;
+pub mod report;
+pub mod service;
+pub mod sinks;
+mod source;
+pub mod store;

@@ -1,0 +1,309 @@
+//! The main job as one call: an approved release, a gate, a folder in, files out.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use cap_std::fs::Dir;
+use jiff::Timestamp;
+use vaern_door::{Blame, Grants, Krav, Name};
+use vaern_inference::{Backend, InferenceError, Model, ModelLimits};
+use vaern_policy::{PolicyError, PolicySet};
+use vaern_sandbox::{Compiled, Engine, InProcess, Runner, SandboxError};
+use vaern_trust::{Approved, Release, ReleaseError, TrustRoot};
+
+use crate::gate::Built;
+use crate::outcome::{FrameResult, PolicyInfo, ReleaseInfo, Run, Summary};
+use crate::pipeline::{self, Job, RunError, Task};
+use crate::{report, sinks};
+
+/// Pictures that the report carries at most: it must stay a file that a person can send.
+const REPORT_PICTURES: usize = 24;
+
+/// Why a release does not run here.
+#[derive(Debug, thiserror::Error)]
+pub enum AdmitError {
+    /// Package, vendor signature or approval does not hold.
+    #[error(transparent)]
+    Release(#[from] ReleaseError),
+    /// It asks for more than the policy gives.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// It is approved under another policy set.
+    #[error("the approval is for the policy set `{approved}`, this node runs `{node}`")]
+    OtherPolicySet {
+        /// Named in the approval.
+        approved: Name,
+        /// In force here.
+        node: Name,
+    },
+    /// It is approved against another version of the requirements catalogue.
+    #[error("the approval is for version {approved} of the catalogue, this node runs {node}")]
+    CatalogueMismatch {
+        /// Named in the approval.
+        approved: String,
+        /// In force here.
+        node: String,
+    },
+    /// A model of the release does not load.
+    #[error("the model `{name}` of the release: {source}")]
+    Model {
+        /// Name in the manifest.
+        name: Name,
+        /// What the engine said.
+        source: InferenceError,
+    },
+    /// The component does not fit the sandbox.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+}
+
+impl AdmitError {
+    /// The requirement behind it.
+    #[must_use]
+    pub fn krav(&self) -> Krav {
+        match self {
+            Self::Release(error) => error.krav(),
+            Self::Policy(error) => error.krav(),
+            Self::OtherPolicySet { .. } => Krav("STD-03"),
+            Self::CatalogueMismatch { .. } => Krav("MAL-05"),
+            Self::Model { .. } => Krav("CYB-01"),
+            Self::Sandbox(error) => error.krav(),
+        }
+    }
+
+    /// Who has to act.
+    #[must_use]
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Release(error) => error.blame(),
+            Self::Policy(error) => error.blame(),
+            Self::OtherPolicySet { .. } | Self::CatalogueMismatch { .. } => Blame::Policy,
+            Self::Model { .. } => Blame::Vendor,
+            Self::Sandbox(error) => error.blame(),
+        }
+    }
+
+    /// What to do next, where the program knows it.
+    #[must_use]
+    pub fn mend(&self) -> Option<&'static str> {
+        match self {
+            Self::Release(error) => Some(error.mend()),
+            Self::OtherPolicySet { .. } | Self::CatalogueMismatch { .. } => {
+                Some("approve the release anew for what is in force here")
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Why a run ended without a result.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// The run itself.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The files that tell what happened cannot be written. What is there is whole.
+    #[error(transparent)]
+    Sink(#[from] sinks::SinkError),
+}
+
+/// A release that is compiled and has its models loaded: ready to make runners.
+pub struct Seer {
+    engine: Engine,
+    compiled: Compiled,
+    grants: Arc<Grants>,
+    models: BTreeMap<Name, Arc<dyn Model>>,
+}
+
+impl Seer {
+    fn runner(&self) -> Result<Box<dyn Runner>, SandboxError> {
+        let runner = InProcess::new(&self.engine, &self.compiled, Arc::clone(&self.grants), self.models.clone())?;
+        Ok(Box::new(runner))
+    }
+}
+
+/// What a run needs.
+pub struct Setup<'a> {
+    /// The rules in force.
+    pub set: &'a PolicySet,
+    /// The gate.
+    pub built: &'a Built,
+    /// Where the captures are.
+    pub source: &'a Dir,
+    /// Where everything goes.
+    pub out: &'a Dir,
+    /// The camera, where the operator names it.
+    pub camera: Option<Name>,
+    /// Take captures without a position: evaluation only.
+    pub unlocated: bool,
+    /// The present.
+    pub now: Timestamp,
+    /// Threads.
+    pub workers: usize,
+}
+
+/// Judges a release: package, vendor signature, approval, and that the approval was given for these rules.
+///
+/// # Errors
+/// [`AdmitError`] names the stage that does not hold.
+pub fn admit(dir: &Dir, trust: &TrustRoot, set: &PolicySet, now: Timestamp) -> Result<Release<Approved>, AdmitError> {
+    let release = vaern_trust::verify(dir, trust, now, &set.purpose.name)?;
+    let approval = release.approval();
+    if approval.policy != set.purpose.policy_set {
+        let (approved, node) = (approval.policy.clone(), set.purpose.policy_set.clone());
+        return Err(AdmitError::OtherPolicySet { approved, node });
+    }
+    if approval.catalogue != set.purpose.catalogue {
+        let (approved, node) = (approval.catalogue.to_string(), set.purpose.catalogue.to_string());
+        return Err(AdmitError::CatalogueMismatch { approved, node });
+    }
+    set.grants(release.manifest())?;
+    Ok(release)
+}
+
+/// Compiles the component and loads the models, under the limits of the grants.
+///
+/// # Errors
+/// [`AdmitError`] where the component or a model is refused.
+pub fn prepare(release: &Release<Approved>, set: &PolicySet, backend: &dyn Backend) -> Result<Seer, AdmitError> {
+    let grants = set.grants(release.manifest())?;
+    let limits = ModelLimits { bytes: grants.limits.model_bytes, ..ModelLimits::default() };
+    let mut models = BTreeMap::new();
+    for entry in &release.manifest().models {
+        let bytes = release.model(&entry.name).unwrap_or_default();
+        let fail = |source| AdmitError::Model { name: entry.name.clone(), source };
+        models.insert(entry.name.clone(), backend.load(bytes, &limits).map_err(fail)?);
+    }
+    let engine = Engine::new()?;
+    let compiled = engine.compile(release.component(), &grants.limits)?;
+    let seer = Seer { engine, compiled, grants: Arc::new(grants), models };
+    // A plugin that describes itself otherwise than its manifest is refused now, not at the first frame.
+    drop(seer.runner()?);
+    Ok(seer)
+}
+
+/// The main job. Writes `masked/*.jpg`, `detections.geojson`, `frames.csv`, `summary.json` and `report.html`.
+///
+/// # Errors
+/// [`ServiceError`] where nothing could be run, or the account of the run could not be written.
+pub fn look(
+    setup: &Setup<'_>,
+    release: &Release<Approved>,
+    seer: &Seer,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<Summary, ServiceError> {
+    let task = Task::Look { grants: Arc::clone(&seer.grants), runner: &|| seer.runner() };
+    let approval = release.approval();
+    let manifest = release.manifest();
+    let info = ReleaseInfo {
+        name: manifest.name.to_string(),
+        version: manifest.version.to_string(),
+        vendor: manifest.vendor.to_string(),
+        digest: release.digest(),
+        interfaces: seer.grants.interfaces.iter().map(|i| i.as_str().to_owned()).collect(),
+        responsible: format!("{}, {}", approval.responsible.unit, approval.responsible.manager),
+        approved_until: approval.expires.to_string(),
+    };
+    go(setup, task, Some(info), progress)
+}
+
+/// The gate alone. Writes the masked pictures at full size, and the same account without detections.
+///
+/// # Errors
+/// As [`look`].
+pub fn mask(setup: &Setup<'_>, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<Summary, ServiceError> {
+    go(setup, Task::Mask, None, progress)
+}
+
+fn go(
+    setup: &Setup<'_>,
+    task: Task<'_>,
+    release: Option<ReleaseInfo>,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<Summary, ServiceError> {
+    let start = Instant::now();
+    let looked = release.is_some();
+    let job = Job {
+        source: setup.source,
+        out: setup.out,
+        camera: setup.camera.clone(),
+        unlocated: setup.unlocated,
+        now: setup.now,
+        workers: setup.workers,
+        task,
+        progress,
+    };
+    let frames = pipeline::run(&setup.built.gate, &job)?;
+    let run = Run {
+        release,
+        policy: policy_info(setup),
+        frames,
+        started: setup.now.to_string(),
+        wall_ms: start.elapsed().as_secs_f64() * 1e3,
+        cautions: cautions(setup, looked),
+    };
+    let pictures = report_pictures(setup.out, &run);
+    if looked {
+        sinks::write_file(setup.out, "detections.geojson", sinks::detections_geojson(&run)?.as_bytes())?;
+    }
+    sinks::write_file(setup.out, "frames.csv", sinks::frames_csv(&run).as_bytes())?;
+    sinks::write_file(setup.out, "report.html", report::html(&run, &pictures, REPORT_PICTURES).as_bytes())?;
+    // Last, so that a summary is the sign that everything else is there.
+    sinks::write_file(setup.out, "summary.json", sinks::summary_json(&run)?.as_bytes())?;
+    Ok(run.summary())
+}
+
+fn policy_info(setup: &Setup<'_>) -> PolicyInfo {
+    let purpose = &setup.set.purpose;
+    PolicyInfo {
+        purpose: purpose.name.to_string(),
+        dk: purpose.dk.clone(),
+        en: purpose.en.clone(),
+        legal_basis: purpose.legal_basis.clone(),
+        masking: setup.built.gate.policy().name().to_string(),
+        digest: setup.set.digest(),
+        detectors: setup.built.detectors.clone(),
+        backend: setup.built.backend.to_string(),
+        fence: setup.built.gate.fences().fences().iter().flat_map(vaern_privacy::Fence::outlines).collect(),
+    }
+}
+
+fn cautions(setup: &Setup<'_>, looked: bool) -> Vec<(String, String)> {
+    let mut cautions = Vec::new();
+    let mut add = |dk: &str, en: &str| cautions.push((dk.to_owned(), en.to_owned()));
+    if setup.built.drawn_streets_only {
+        add(
+            "Sløringen bruger de indbyggede modeller, som kun kender tegnede gader. De må ikke bruges på fotografier.",
+            "The masking uses the embedded models, which know drawn streets only. They must not be used on photographs.",
+        );
+    }
+    if looked {
+        add(
+            "Plugin'et kørte i en sandkasse i værtens egen proces. Den særskilte proces, der skal holde rå billeder helt adskilt fra leverandørens kode, er ikke bygget endnu.",
+            "The plugin ran in a sandbox inside the host's own process. The separate process that is to keep raw frames apart from vendor code is not built yet.",
+        );
+    }
+    if !setup.set.purpose.operating {
+        add(
+            "Kørt under en prøvepolitik, ikke under en driftspolitik.",
+            "Run under an evaluation policy, not under an operating one.",
+        );
+    }
+    cautions
+}
+
+/// The masked pictures that the report shows: those with objects first, then those with masks, then the rest.
+fn report_pictures(out: &Dir, run: &Run) -> BTreeMap<usize, Vec<u8>> {
+    let mut candidates: Vec<(bool, bool, usize, &str)> = Vec::new();
+    for frame in &run.frames {
+        if let FrameResult::Seen(seen) = &frame.result
+            && let Some(picture) = &seen.picture
+        {
+            candidates.push((seen.objects.is_empty(), seen.masked_share <= 0.0, frame.number, picture));
+        }
+    }
+    candidates.sort_unstable();
+    let read = |(_, _, number, path): (bool, bool, usize, &str)| Some((number, out.read(path).ok()?));
+    candidates.into_iter().take(REPORT_PICTURES).filter_map(read).collect()
+}

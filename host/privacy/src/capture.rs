@@ -1,0 +1,126 @@
+//! Captures: the bytes of one picture, and what the caller says of them. Nothing here decodes a pixel.
+
+use std::fmt;
+
+use vaern_door::{Digest, Name};
+use zeroize::Zeroizing;
+
+use crate::png_headers;
+use crate::position::Position;
+use crate::refusal::Refusal;
+
+/// The two kinds of pictures that are taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PictureKind {
+    /// JPEG, baseline or progressive.
+    Jpeg,
+    /// PNG, not animated.
+    Png,
+}
+
+impl PictureKind {
+    /// The kind that a file name's extension claims, if it claims one that is known.
+    #[must_use]
+    pub fn from_extension(extension: &str) -> Option<Self> {
+        match extension.to_ascii_lowercase().as_str() {
+            "jpg" | "jpeg" | "jpe" => Some(Self::Jpeg),
+            "png" => Some(Self::Png),
+            _ => None,
+        }
+    }
+
+    fn of(bytes: &[u8]) -> Option<Self> {
+        if bytes.starts_with(&[0xFF, 0xD8, 0xFF]) {
+            Some(Self::Jpeg)
+        } else if bytes.starts_with(&png_headers::SIGNATURE) {
+            Some(Self::Png)
+        } else {
+            None
+        }
+    }
+}
+
+/// Where the position of a capture comes from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum PositionSource {
+    /// The picture's own EXIF block.
+    Exif,
+    /// The caller: a GPX track, a receiver.
+    Given(Position),
+    /// Nowhere: evaluation only.
+    Unlocated,
+}
+
+/// The bytes of one picture and the claimed source of its position. The bytes are zeroed when it is dropped.
+pub struct Capture {
+    bytes: Zeroizing<Vec<u8>>,
+    claimed: Option<PictureKind>,
+    camera: Option<Name>,
+    source: PositionSource,
+}
+
+impl Capture {
+    /// A capture that carries its position in EXIF.
+    #[must_use]
+    pub fn located_by_exif(bytes: Vec<u8>) -> Self {
+        Self { bytes: Zeroizing::new(bytes), claimed: None, camera: None, source: PositionSource::Exif }
+    }
+
+    /// A capture whose position the caller knows. Its error radius must be the caller's honest one.
+    #[must_use]
+    pub fn located_at(bytes: Vec<u8>, position: Position) -> Self {
+        Self { bytes: Zeroizing::new(bytes), claimed: None, camera: None, source: PositionSource::Given(position) }
+    }
+
+    /// A capture without position: taken only under a policy that says `allow_unlocated = true`.
+    #[must_use]
+    pub fn unlocated(bytes: Vec<u8>) -> Self {
+        Self { bytes: Zeroizing::new(bytes), claimed: None, camera: None, source: PositionSource::Unlocated }
+    }
+
+    /// The kind that the file's name claims.
+    #[must_use]
+    pub const fn claiming(mut self, kind: Option<PictureKind>) -> Self {
+        self.claimed = kind;
+        self
+    }
+
+    /// The camera by the operator's word; it goes before what EXIF says.
+    #[must_use]
+    pub fn from_camera(mut self, camera: Option<Name>) -> Self {
+        self.camera = camera;
+        self
+    }
+
+    /// Digest of the bytes: to know a replay, never to be published.
+    pub(crate) fn digest(&self) -> Digest {
+        Digest::of(&self.bytes)
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub(crate) const fn camera(&self) -> Option<&Name> {
+        self.camera.as_ref()
+    }
+
+    pub(crate) const fn source(&self) -> &PositionSource {
+        &self.source
+    }
+
+    /// The kind by the first bytes; a name that claims another kind is refused.
+    pub(crate) fn kind(&self) -> Result<PictureKind, Refusal> {
+        let kind = PictureKind::of(&self.bytes).ok_or(Refusal::NotAPicture)?;
+        if self.claimed.is_some_and(|claimed| claimed != kind) {
+            return Err(Refusal::TypeMismatch);
+        }
+        Ok(kind)
+    }
+}
+
+impl fmt::Debug for Capture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Capture({} bytes)", self.bytes.len())
+    }
+}

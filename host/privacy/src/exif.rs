@@ -1,0 +1,175 @@
+//! What an EXIF block says of place, time, camera and orientation. Nothing else of it is ever looked at, and no byte of it goes on.
+
+use exif::{Exif, In, Reader, Tag, Value};
+use jiff::civil::{Date, Time};
+use jiff::tz::{Offset, TimeZone};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::orient::Orientation;
+use crate::refusal::{BadPosition, NoFix, Refusal, Variant};
+
+/// Metres of error per unit of dilution of precision: the usual user-equivalent range error of a single-band receiver.
+const METRES_PER_DOP: f64 = 5.0;
+
+/// A fix as the camera wrote it, not yet judged.
+#[derive(Clone, PartialEq)]
+pub(crate) struct ExifFix {
+    pub(crate) latitude: f64,
+    pub(crate) longitude: f64,
+    /// Error radius that the receiver states, in metres.
+    pub(crate) stated_error_m: Option<f64>,
+    /// Error radius derived from the dilution of precision, in metres.
+    pub(crate) dop_error_m: Option<f64>,
+    /// Direction of the picture, degrees from true north.
+    pub(crate) direction: Option<f64>,
+    /// Direction of movement, degrees from true north.
+    pub(crate) track: Option<f64>,
+    pub(crate) time: Option<Timestamp>,
+}
+
+/// What is taken from an EXIF block.
+#[derive(Clone, PartialEq, Default)]
+pub(crate) struct ExifFacts {
+    pub(crate) orientation: Orientation,
+    pub(crate) model: Option<String>,
+    pub(crate) fix: Option<ExifFix>,
+    /// When the picture was taken, only where the offset from UTC is stated.
+    pub(crate) captured: Option<Timestamp>,
+}
+
+/// Reads a TIFF structure as EXIF wraps it. The block is at most one JPEG segment, so every step is bounded by 64 KiB.
+pub(crate) fn parse(tiff: &[u8]) -> Result<ExifFacts, Refusal> {
+    let exif = Reader::new().read_raw(tiff.to_vec()).map_err(|_| NoFix::ExifMalformed)?;
+    Ok(ExifFacts {
+        orientation: orientation(&exif)?,
+        model: ascii(&exif, Tag::Model),
+        fix: fix(&exif)?,
+        captured: captured(&exif),
+    })
+}
+
+fn orientation(exif: &Exif) -> Result<Orientation, Refusal> {
+    let Some(field) = exif.get_field(Tag::Orientation, In::PRIMARY) else { return Ok(Orientation::default()) };
+    let code = field.value.get_uint(0).ok_or(Variant::Orientation)?;
+    Orientation::from_exif(code).ok_or_else(|| Variant::Orientation.into())
+}
+
+fn fix(exif: &Exif) -> Result<Option<ExifFix>, Refusal> {
+    let (latitude, longitude) = match (
+        degrees(exif, Tag::GPSLatitude, Tag::GPSLatitudeRef)?,
+        degrees(exif, Tag::GPSLongitude, Tag::GPSLongitudeRef)?,
+    ) {
+        (None, None) => return Ok(None),
+        (Some(latitude), Some(longitude)) => (latitude, longitude),
+        _ => return Err(NoFix::ExifMalformed.into()),
+    };
+    if ascii(exif, Tag::GPSStatus).as_deref() == Some("V") {
+        return Err(NoFix::Void.into());
+    }
+    Ok(Some(ExifFix {
+        latitude,
+        longitude,
+        stated_error_m: positive(exif, Tag::GPSHPositioningError),
+        dop_error_m: positive(exif, Tag::GPSDOP).map(|dop| dop * METRES_PER_DOP),
+        direction: true_direction(exif, Tag::GPSImgDirection, Tag::GPSImgDirectionRef),
+        track: true_direction(exif, Tag::GPSTrack, Tag::GPSTrackRef),
+        time: gps_time(exif),
+    }))
+}
+
+fn ascii(exif: &Exif, tag: Tag) -> Option<String> {
+    match &exif.get_field(tag, In::PRIMARY)?.value {
+        Value::Ascii(lines) => {
+            let line = lines.first()?;
+            let text: String = line.iter().take(64).map(|b| char::from(*b)).filter(char::is_ascii).collect();
+            Some(text.trim().to_owned())
+        }
+        _ => None,
+    }
+}
+
+fn rationals(exif: &Exif, tag: Tag) -> Option<Vec<f64>> {
+    match &exif.get_field(tag, In::PRIMARY)?.value {
+        Value::Rational(parts) => Some(parts.iter().take(4).map(exif::Rational::to_f64).collect()),
+        _ => None,
+    }
+}
+
+fn positive(exif: &Exif, tag: Tag) -> Option<f64> {
+    rationals(exif, tag)?.first().copied().filter(|v| v.is_finite() && *v > 0.0)
+}
+
+fn true_direction(exif: &Exif, tag: Tag, reference: Tag) -> Option<f64> {
+    // Magnetic directions are left out: the declination is a guess that georeferencing would inherit.
+    if ascii(exif, reference).is_some_and(|r| r != "T") {
+        return None;
+    }
+    rationals(exif, tag)?.first().copied().filter(|v| v.is_finite() && (0.0..=360.0).contains(v))
+}
+
+fn degrees(exif: &Exif, tag: Tag, reference: Tag) -> Result<Option<f64>, Refusal> {
+    if exif.get_field(tag, In::PRIMARY).is_none() {
+        return Ok(None);
+    }
+    let parts = rationals(exif, tag).ok_or(NoFix::ExifMalformed)?;
+    let [degrees, minutes, seconds] = *parts.as_slice() else { return Err(NoFix::ExifMalformed.into()) };
+    if ![degrees, minutes, seconds].iter().all(|v| v.is_finite()) {
+        return Err(BadPosition::NotFinite.into());
+    }
+    if minutes >= 60.0 || seconds >= 60.0 {
+        return Err(BadPosition::OutOfRange.into());
+    }
+    let size = degrees + minutes / 60.0 + seconds / 3600.0;
+    match (tag, ascii(exif, reference).as_deref()) {
+        (Tag::GPSLatitude, Some("N")) | (Tag::GPSLongitude, Some("E")) => Ok(Some(size)),
+        (Tag::GPSLatitude, Some("S")) | (Tag::GPSLongitude, Some("W")) => Ok(Some(-size)),
+        _ => Err(NoFix::ExifMalformed.into()),
+    }
+}
+
+fn date(text: &str) -> Option<Date> {
+    let mut parts = text.split([':', '-']);
+    let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
+    Date::new(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?).ok()
+}
+
+fn gps_time(exif: &Exif) -> Option<Timestamp> {
+    let day = date(&ascii(exif, Tag::GPSDateStamp)?)?;
+    let parts = rationals(exif, Tag::GPSTimeStamp)?;
+    let [hours, minutes, seconds] = *parts.as_slice() else { return None };
+    let whole = [hours, minutes, seconds].iter().all(|v| v.is_finite() && *v >= 0.0);
+    // 60 allows for a leap second.
+    if !whole || hours >= 24.0 || minutes >= 60.0 || seconds > 60.999 {
+        return None;
+    }
+    let midnight = day.to_zoned(TimeZone::UTC).ok()?.timestamp();
+    midnight.checked_add(SignedDuration::from_secs_f64(hours * 3600.0 + minutes * 60.0 + seconds)).ok()
+}
+
+fn captured(exif: &Exif) -> Option<Timestamp> {
+    let local = ascii(exif, Tag::DateTimeOriginal)?;
+    let offset = ascii(exif, Tag::OffsetTimeOriginal)?;
+    let (day, clock) = local.split_once(' ')?;
+    let mut parts = clock.split(':');
+    let (h, m, s) = (parts.next()?, parts.next()?, parts.next()?);
+    let time = Time::new(h.parse().ok()?, m.parse().ok()?, s.parse().ok()?, 0).ok()?;
+    let offset = parse_offset(&offset)?;
+    date(day)?.to_datetime(time).to_zoned(TimeZone::fixed(offset)).ok().map(|z| z.timestamp())
+}
+
+fn parse_offset(text: &str) -> Option<Offset> {
+    if text == "Z" {
+        return Some(Offset::UTC);
+    }
+    let sign = match text.get(..1)? {
+        "+" => 1,
+        "-" => -1,
+        _ => return None,
+    };
+    let (hours, minutes) = text.get(1..)?.split_once(':')?;
+    let (hours, minutes): (i32, i32) = (hours.parse().ok()?, minutes.parse().ok()?);
+    if !(0..=15).contains(&hours) || !(0..=59).contains(&minutes) {
+        return None;
+    }
+    Offset::from_seconds(sign * (hours * 3600 + minutes * 60)).ok()
+}

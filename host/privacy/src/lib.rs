@@ -1,0 +1,46 @@
+//! The privacy gate: captures in, clear frames out. The only crate that can touch a raw pixel.
+//!
+//! [`Gate::admit`] leads a [`Capture`] through locate, fence, decode, search and mask; what comes out is a [`ClearFrame`]
+//! without metadata, position or a pixel from under a mask, a [`Receipt`], and the [`SealedPosition`] beside them. Each step
+//! consumes the one before, so there is no way to a clear frame around the fence or the mask. Every doubt is a [`Refusal`].
+//!
+//! Limits: copies that a decoder or a model makes inside itself are freed, not zeroed. Masks follow what the detectors see:
+//! what every required detector misses stays in clear, which is why recall is measured and not claimed.
+
+mod camera;
+mod capture;
+mod clear;
+mod decode;
+mod detect;
+mod exif;
+mod fence;
+mod gate;
+mod jpeg_entropy;
+mod jpeg_headers;
+mod jpeg_huffman;
+mod mask;
+mod model_detector;
+mod orient;
+mod png_headers;
+mod policy;
+mod position;
+mod raw;
+mod receipt;
+mod refusal;
+mod regions;
+mod ring;
+mod track;
+
+pub use camera::{CameraError, CameraProfile, CameraSet, FixedMask};
+pub use capture::{Capture, PictureKind};
+pub use clear::{ClearError, ClearFrame, FrameId};
+pub use detect::{DetectionsProof, DetectorFault, DetectorsError, PeopleDetector, Picture, SeenBox};
+pub use fence::{Fence, FenceError, FenceSet};
+pub use gate::{Fenced, Gate, Located};
+pub use model_detector::ModelDetector;
+pub use policy::{MaskingPolicy, PeopleClass, PolicyError, PositionRules, RegionRule, TileRules};
+pub use position::Position;
+pub use raw::RawFrame;
+pub use receipt::{Admitted, Receipt, SealedPosition, StageTimes, UsedModel};
+pub use refusal::{BadPosition, Bound, DecodeFault, MaskingFault, NoFix, Refusal, StructureFault, Variant};
+pub use ring::RingFault;

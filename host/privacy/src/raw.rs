@@ -1,0 +1,112 @@
+//! Raw frames: decoded pixels that nobody outside this crate may keep. Not `Clone`, not `Serialize`, zeroed on drop.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use vaern_door::{Digest, Name, Size};
+use zeroize::Zeroizing;
+
+use crate::orient::Orientation;
+use crate::refusal::Refusal;
+
+static NEXT_TOKEN: AtomicU64 = AtomicU64::new(1);
+
+/// A decoded, upright, unmasked frame. It exists only for a capture whose position was proven, and becomes a clear frame or nothing.
+pub struct RawFrame {
+    rgb: Zeroizing<Vec<u8>>,
+    size: Size,
+    stored: Size,
+    orientation: Orientation,
+    grid: (u16, u16),
+    camera: Option<Name>,
+    replayable: Option<Digest>,
+    token: u64,
+    since: Instant,
+}
+
+impl RawFrame {
+    /// Takes the pixels of the stored picture and turns them upright. `since` is when the first pixel was in clear.
+    pub(crate) fn new(
+        stored_rgb: Zeroizing<Vec<u8>>,
+        stored: Size,
+        orientation: Orientation,
+        grid: (u16, u16),
+        camera: Option<Name>,
+        replayable: Option<Digest>,
+        since: Instant,
+    ) -> Self {
+        Self {
+            rgb: orientation.apply(stored_rgb, stored),
+            size: orientation.upright_size(stored),
+            stored,
+            orientation,
+            grid,
+            camera,
+            replayable,
+            token: NEXT_TOKEN.fetch_add(1, Ordering::Relaxed),
+            since,
+        }
+    }
+
+    /// Size of the upright frame.
+    #[must_use]
+    pub const fn size(&self) -> Size {
+        self.size
+    }
+
+    pub(crate) const fn stored_size(&self) -> Size {
+        self.stored
+    }
+
+    pub(crate) const fn orientation(&self) -> Orientation {
+        self.orientation
+    }
+
+    pub(crate) const fn grid(&self) -> (u16, u16) {
+        self.grid
+    }
+
+    pub(crate) const fn camera(&self) -> Option<&Name> {
+        self.camera.as_ref()
+    }
+
+    /// Digest of the capture, for a capture with a position: it may be admitted once.
+    pub(crate) const fn replayable(&self) -> Option<Digest> {
+        self.replayable
+    }
+
+    /// Names this frame inside the process, so that a proof made for another frame is not taken for this one.
+    pub(crate) const fn token(&self) -> u64 {
+        self.token
+    }
+
+    pub(crate) fn rgb(&self) -> &[u8] {
+        &self.rgb
+    }
+
+    pub(crate) fn rgb_mut(&mut self) -> &mut [u8] {
+        &mut self.rgb
+    }
+
+    /// How long the pixels have been in clear.
+    pub(crate) fn in_clear(&self) -> Duration {
+        self.since.elapsed()
+    }
+
+    /// Refuses once the pixels were in clear for longer than `limit`.
+    pub(crate) fn check_in_clear(&self, limit: Duration) -> Result<(), Refusal> {
+        if self.in_clear() > limit { Err(Refusal::TooLongInClear) } else { Ok(()) }
+    }
+
+    /// Gives the buffer up, once it is masked.
+    pub(crate) fn into_masked(mut self) -> Vec<u8> {
+        std::mem::take(&mut *self.rgb)
+    }
+}
+
+impl fmt::Debug for RawFrame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RawFrame({}x{})", self.size.width(), self.size.height())
+    }
+}

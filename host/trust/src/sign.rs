@@ -1,0 +1,103 @@
+//! Signing: the vendor for its release, the city's roles for an approval. What would be refused is not signed.
+
+use std::collections::BTreeSet;
+
+use cap_std::fs::Dir;
+use jiff::Timestamp;
+use vaern_door::{Digest, Name};
+
+use crate::dsse::Envelope;
+use crate::keys::SigningKeyPair;
+use crate::package::{Layout, StatementKind, read_contents};
+use crate::release::{Release, ReleaseError, decided};
+use crate::sig_error::SigError;
+use crate::statement::{self, Approval, ApprovalDraft, PAYLOAD_TYPE, Subject, VendorRelease};
+use crate::trust_root::{ADVISER_ROLE, TrustRoot};
+
+/// Signs the release in `dir` as the vendor that its manifest names, and files the statement there.
+/// Signing twice with one key changes nothing. Gives the release's digest.
+///
+/// # Errors
+/// [`ReleaseError::Package`] if the package does not hold: it is not signed then.
+pub fn sign_vendor(dir: &Dir, pair: &SigningKeyPair) -> Result<Digest, ReleaseError> {
+    let layout = Layout::open(dir)?;
+    let shelf = layout.shelf()?;
+    let contents = read_contents(&layout, &shelf)?;
+    let subject = Subject { name: shelf.name.clone(), digest: shelf.release.digest()? };
+    let envelope = statement::write(&subject, &VendorRelease::of(&contents.manifest))
+        .and_then(|payload| Envelope::sign(PAYLOAD_TYPE, payload, &[pair]).encode())
+        .map_err(ReleaseError::VendorSignature)?;
+    layout.put_statement(&shelf, StatementKind::VendorRelease, &envelope)?;
+    Ok(subject.digest)
+}
+
+/// Approves the release in `dir` with the signatures of all `signers`, each in its role, and files the approval there.
+/// The release must carry a vendor signature that holds, the draft must be complete, and the approval must be one that
+/// [`crate::verify`] takes from `now` or its beginning on. Gives the approved digest.
+///
+/// # Errors
+/// [`ReleaseError`] as the node would refuse it; nothing is written then.
+pub fn approve(
+    dir: &Dir,
+    trust: &TrustRoot,
+    draft: &ApprovalDraft,
+    signers: &[(&Name, &SigningKeyPair)],
+    now: Timestamp,
+) -> Result<Digest, ReleaseError> {
+    let release = Release::open(dir)?.verify(trust)?;
+    let envelope = signed(&release, trust, draft, signers).map_err(ReleaseError::Approval)?;
+    let subject = Subject { name: release.name().to_owned(), digest: release.digest() };
+    let first_moment = now.max(draft.not_before);
+    let made_for = &release.manifest().purpose;
+    decided(&envelope, &subject, trust, first_moment, made_for).map_err(ReleaseError::Approval)?;
+    let layout = Layout::open(dir)?;
+    let shelf = layout.shelf()?;
+    if shelf.release.digest()? != subject.digest {
+        return Err(ReleaseError::Package(crate::package::PkgError::DigestMismatch(subject.digest)));
+    }
+    layout.put_statement(&shelf, StatementKind::Approval, &envelope)?;
+    Ok(subject.digest)
+}
+
+/// The statement, for showing to those who are about to sign it, as pretty JSON.
+///
+/// # Errors
+/// [`ReleaseError`] if the release or the draft would be refused.
+pub fn preview_approval(
+    dir: &Dir,
+    trust: &TrustRoot,
+    draft: &ApprovalDraft,
+    roles: &[&Name],
+) -> Result<String, ReleaseError> {
+    let release = Release::open(dir)?.verify(trust)?;
+    let payload = payload(release.name(), release.digest(), draft, deciding(roles.iter().copied()))
+        .map_err(ReleaseError::Approval)?;
+    let pretty = serde_json::from_slice::<serde_json::Value>(&payload).and_then(|v| serde_json::to_string_pretty(&v));
+    pretty.map_err(|_| ReleaseError::Approval(SigError::malformed(crate::sig_error::Form::Statement)))
+}
+
+fn deciding<'n>(roles: impl Iterator<Item = &'n Name>) -> BTreeSet<Name> {
+    roles.filter(|role| role.as_str() != ADVISER_ROLE).cloned().collect()
+}
+
+fn payload(name: &str, digest: Digest, draft: &ApprovalDraft, roles: BTreeSet<Name>) -> Result<Vec<u8>, SigError> {
+    let approval = Approval::new(draft, roles)?;
+    statement::write(&Subject { name: name.to_owned(), digest }, &approval.to_signed())
+}
+
+fn signed(
+    release: &Release<crate::release::Verified>,
+    trust: &TrustRoot,
+    draft: &ApprovalDraft,
+    signers: &[(&Name, &SigningKeyPair)],
+) -> Result<Vec<u8>, SigError> {
+    for (role, pair) in signers {
+        if trust.role_of(&pair.public()) != Some(*role) {
+            return Err(SigError::UnknownKey);
+        }
+    }
+    let roles = deciding(signers.iter().map(|(role, _)| *role));
+    let payload = payload(release.name(), release.digest(), draft, roles)?;
+    let pairs: Vec<&SigningKeyPair> = signers.iter().map(|(_, pair)| *pair).collect();
+    Envelope::sign(PAYLOAD_TYPE, payload, &pairs).encode()
+}

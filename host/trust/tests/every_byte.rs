@@ -1,0 +1,83 @@
+//! A flipped bit anywhere in a release directory is refused, and so is a file cut short, made longer or taken away.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests state what they expect"
+)]
+
+mod common;
+
+use common::*;
+
+/// Every file of the directory.
+fn files(dir: &cap_std::fs::Dir) -> Vec<std::path::PathBuf> {
+    let blobs = dir.read_dir("blobs/sha256").unwrap();
+    let blobs = blobs.map(|e| std::path::Path::new("blobs/sha256").join(e.unwrap().file_name()));
+    blobs.chain(["index.json".into(), "oci-layout".into()]).collect()
+}
+
+#[test]
+fn sig_02n_pkg_01n_any_flipped_bit_is_refused() {
+    let dir = approved();
+    let honest = verify(&dir).unwrap();
+    let mut flips = 0_u32;
+    for path in files(&dir) {
+        let bytes = dir.read(&path).unwrap();
+        // A digest treats all bits of a blob alike, so one bit of each byte will do there; the unsigned files get all.
+        let by_digest = path.starts_with("blobs");
+        for (at, bit) in (0..bytes.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
+            if by_digest && bit != at % 8 {
+                continue;
+            }
+            let mut flipped = bytes.clone();
+            flipped[at] ^= 1 << bit;
+            dir.write(&path, &flipped).unwrap();
+            assert!(verify(&dir).is_err(), "{path:?}: byte {at}, bit {bit}");
+            flips += 1;
+        }
+        dir.write(&path, &bytes).unwrap();
+    }
+    assert!(flips > 10_000, "{flips}");
+    assert_eq!(verify(&dir), Ok(honest));
+}
+
+#[test]
+fn pkg_02n_any_file_of_another_length_is_refused() {
+    let dir = approved();
+    for path in files(&dir) {
+        let bytes = dir.read(&path).unwrap();
+        for other in
+            [&bytes[..0], &bytes[..bytes.len() - 1], &[&bytes[..], b"x"].concat(), &[&bytes[..], &bytes].concat()]
+        {
+            dir.write(&path, other).unwrap();
+            assert!(verify(&dir).is_err(), "{path:?}: {} bytes", other.len());
+        }
+        dir.remove_file(&path).unwrap();
+        assert!(verify(&dir).is_err(), "{path:?}: gone");
+        dir.write(&path, &bytes).unwrap();
+    }
+    assert!(verify(&dir).is_ok());
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 64, failure_persistence: None, ..Default::default() })]
+    /// Whatever lies in `index.json`, the answer is an error, and it comes.
+    #[test]
+    fn pkg_05n_any_index_is_refused_or_honest(text in "[ -~]{0,200}", cut in 0_usize..1200) {
+        let dir = APPROVED.with(|dir| dir.try_clone().unwrap());
+        let honest = HONEST.with(Vec::clone);
+        let at = cut.min(honest.len());
+        let spoiled = [&honest[..at], text.as_bytes(), &honest[at..]].concat();
+        dir.write("index.json", &spoiled).unwrap();
+        let blank = text.bytes().all(|b| b == b' ');
+        proptest::prop_assert!(blank || verify(&dir).is_err());
+        dir.write("index.json", &honest).unwrap();
+    }
+}
+
+thread_local! {
+    static APPROVED: cap_tempfile::TempDir = approved();
+    static HONEST: Vec<u8> = APPROVED.with(|dir| dir.read("index.json").unwrap());
+}

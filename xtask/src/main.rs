@@ -1,0 +1,52 @@
+//! Tasks of the repository itself: `cargo xtask plugins`, `cargo xtask readme`.
+//!
+//! Exit status: 0 done, 1 something is stale or does not hold, 2 wrong use or a tool is missing, 3 internal fault.
+
+mod plugins;
+mod readme;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Tasks of the repository itself")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Build the reference plugins to components under plugins/prebuilt/.
+    Plugins {
+        /// Change nothing in the repository: build, and compare with what is committed.
+        #[arg(long)]
+        check: bool,
+        /// Use this compiler instead of the one that the committed components were made with.
+        #[arg(long, value_enum)]
+        compiler: Option<plugins::Kind>,
+    },
+    /// Run every `sh` block of the README, in order.
+    Readme,
+}
+
+/// The root of the repository: the folder that holds this crate's folder.
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default()
+}
+
+fn main() -> ExitCode {
+    let (check, compiler) = match Arguments::parse().task {
+        Task::Readme => return readme::run(&repository()),
+        Task::Plugins { check, compiler } => (check, compiler),
+    };
+    match plugins::run(&repository(), check, compiler) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cargo xtask plugins: {error}");
+            ExitCode::from(error.status())
+        }
+    }
+}
