@@ -103,12 +103,34 @@ def masks(scenes, index, rng=None):
             continue
         factor = np.array(factors[label]) * (1.0 if rng is None else rng.uniform(0.95, 1.2))
         rects.append((label, snap(grow(box, tuple(np.broadcast_to(factor, 2))), step, scenes.width, scenes.height)))
-    if rng is not None and rng.random() < 0.5:
+    if rng is None:
+        return rects
+    if rng.random() < 0.5:
         for _ in range(rng.integers(1, 4)):
             w, h = np.exp(rng.uniform(np.log(0.01), np.log(0.12), 2)) * scenes.width
             x, y = rng.uniform(0, scenes.width), rng.uniform(0.2, 1.0) * scenes.height
             rects.append((int(rng.integers(3)), snap((x, y, x + w, y + h), step, scenes.width, scenes.height)))
+    if rng.random() < 0.6:
+        rects += clumps(rects, rng, step, scenes.width, scenes.height)
     return rects
+
+
+def clumps(rects, rng, step, width, height):
+    """What a gate that would rather mask too much adds: piles of shifted boxes on persons, poles, windows and bumpers."""
+    seeds = [(label, r) for label, r in rects if rng.random() < 0.6]
+    for label, count, least, most, flat in ((PERSON, 9, 0.03, 0.25, (1.6, 3.0)), (PLATE, 5, 0.012, 0.06, (0.3, 0.7))):
+        for _ in range(rng.integers(0, count)):
+            w = np.exp(rng.uniform(np.log(least), np.log(most))) * width / (2.2 if label == PERSON else 1.0)
+            h = w * rng.uniform(*flat)
+            x, y = rng.uniform(-0.02, 1.0) * width, rng.uniform(0.15, 0.85) * height
+            seeds.append((label, (x, y - h / 2, x + w, y + h / 2)))
+    found = []
+    for label, (x0, y0, x1, y1) in seeds:
+        for _ in range(rng.integers(1, 5)):
+            w, h = (x1 - x0) * rng.uniform(0.7, 1.2), (y1 - y0) * rng.uniform(0.7, 1.2)
+            x, y = (x0 + x1) / 2 + (x1 - x0) * rng.normal(0, 0.15), (y0 + y1) / 2 + (y1 - y0) * rng.normal(0, 0.12)
+            found.append((label, snap((x - w / 2, y - h / 2, x + w / 2, y + h / 2), step, width, height)))
+    return found
 
 
 def paint(picture, rects, rng=None):

@@ -51,5 +51,6 @@ TASKS = {
     "container": Task(
         name="container", labels=("affaldscontainer", "glascontainer", "nedgravet_container", "byggecontainer"),
         names=(("nedgravet", 2), ("lukketcontainer", 3)),
-        masked=True, zoom=(0.55, 0.85), aim=0.85, visible=0.3, least=8.0, alpha=0.5, stages=((2400, 8e-3), (2000, 5e-3)), seed=12),
+        masked=True, zoom=(0.55, 0.85), aim=0.85, visible=0.3, least=8.0, alpha=0.5, stages=((2400, 8e-3), (2000, 5e-3), (1000, 7e-3), (2969, 7e-3)),
+        seed=12),
 }

@@ -32,9 +32,12 @@ enum Task {
     Readme,
 }
 
-/// The root of the repository: the folder that holds this crate's folder.
+/// The root of the repository: the folder that holds this crate's folder. Cargo says where that is now; a binary that
+/// was copied elsewhere falls back to where it was built.
 fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default()
+    let here =
+        std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    here.parent().map(Path::to_owned).unwrap_or_default()
 }
 
 fn main() -> ExitCode {

@@ -32,7 +32,7 @@ impl Entry {
 pub(crate) fn list(source: &Dir) -> std::io::Result<Vec<Entry>> {
     let mut found = Vec::new();
     walk(source, Path::new(""), 0, &mut found)?;
-    found.sort_by(|a, b| a.name().cmp(&b.name()));
+    found.sort_by_key(Entry::name);
     Ok(found)
 }
 

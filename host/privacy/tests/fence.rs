@@ -11,7 +11,7 @@ mod common;
 
 use common::{Act, Exif, capture, fence_text, fences, gate, jpeg, name, now, size, street};
 use proptest::prelude::*;
-use vaern_privacy::{BadPosition, Fence, FenceError, FenceSet, Gate, NoFix, Position, Refusal, RingFault};
+use vaern_privacy::{BadPosition, Fence, FenceError, NoFix, Position, Refusal, RingFault};
 
 const SOUTH: f64 = 55.0;
 const WEST: f64 = 12.0;

@@ -55,7 +55,11 @@ fn main() {
     });
     let wrong = answers.iter().filter(|(_, right)| !right).count();
     println!("{frames} frames, {asked} containers that count, {:.1} ms a frame", seconds * 1000.0 / f64::from(frames));
-    println!("recall {:.3}  precision {:.3}", f64::from(found) / f64::from(asked), f64::from(found) / (f64::from(found) + wrong as f64));
+    println!(
+        "recall {:.3}  precision {:.3}",
+        f64::from(found) / f64::from(asked),
+        f64::from(found) / (f64::from(found) + wrong as f64)
+    );
     for (kind, (found, asked)) in by_kind {
         println!("    {kind}: {found} of {asked}");
     }

@@ -206,10 +206,10 @@ fn main() {
                         if dice.next(3000) == 0 {
                             wrong.push((0, window));
                         }
-                    } else if let Some(sum) = sum(&channels, &window, &trees, &reject) {
-                        if sum > -200 {
-                            wrong.push((-sum, window));
-                        }
+                    } else if let Some(sum) = sum(&channels, &window, &trees, &reject)
+                        && sum > -200
+                    {
+                        wrong.push((-sum, window));
                     }
                 }
             });
@@ -255,7 +255,11 @@ fn choose(folder: &std::path::Path, trained: usize, trees: &[Tree], reject: &[i3
         let balance = 2.0 * f64::from(right) / (at as f64 + 1.0 + f64::from(asked));
         if balance > best.0 {
             best = (balance, *sum - 1);
-            eprintln!("    {sum}: recall {:.3} precision {:.3}", f64::from(right) / f64::from(asked), f64::from(right) / (at as f64 + 1.0));
+            eprintln!(
+                "    {sum}: recall {:.3} precision {:.3}",
+                f64::from(right) / f64::from(asked),
+                f64::from(right) / (at as f64 + 1.0)
+            );
         }
     }
     best.1
@@ -277,7 +281,15 @@ fn bounds(samples: &Samples, trees: &[Tree], pool: &[(u16, u16)], threshold: i32
     let mut sums: Vec<Vec<i32>> = Vec::new();
     for row in samples.positive.iter().step_by(3) {
         let mut sum = 0;
-        sums.push(trees.iter().map(|tree| { sum += walk(row, tree); sum }).collect());
+        sums.push(
+            trees
+                .iter()
+                .map(|tree| {
+                    sum += walk(row, tree);
+                    sum
+                })
+                .collect(),
+        );
     }
     sums.sort_by_key(|s| *s.last().expect("trees"));
     // The hopeless twentieth does not hold the bounds down.
@@ -296,11 +308,14 @@ fn print(trees: &[Tree], reject: &[i32], threshold: i32) {
     println!("//! Made by `examples/train.rs`. Not edited by hand.\n");
     println!("use crate::score::{{Question, Tree}};\n");
     println!("/// Windows with a larger sum are containers.\npub(crate) const THRESHOLD: i32 = {threshold};\n");
-    println!("/// A window is given up when its sum is below this after each tree.\n#[rustfmt::skip]\npub(crate) const REJECT: &[i32] = &{reject:?};\n");
+    println!(
+        "/// A window is given up when its sum is below this after each tree.\n#[rustfmt::skip]\npub(crate) const REJECT: &[i32] = &{reject:?};\n"
+    );
     println!("const fn q(a: u16, b: u16, least: i16) -> Question {{\n    Question {{ a, b, least }}\n}}\n");
     println!("/// The trees.\n#[rustfmt::skip]\npub(crate) const TREES: &[Tree] = &[");
     for tree in trees {
-        let questions: Vec<String> = tree.questions.iter().map(|q| format!("q({}, {}, {})", q.a, q.b, q.least)).collect();
+        let questions: Vec<String> =
+            tree.questions.iter().map(|q| format!("q({}, {}, {})", q.a, q.b, q.least)).collect();
         println!("    Tree {{ questions: [{}], leaves: {:?} }},", questions.join(", "), tree.leaves);
     }
     println!("];");

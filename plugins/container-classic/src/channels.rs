@@ -22,11 +22,10 @@ impl Channels {
     /// The channels of a small picture.
     pub fn of(picture: &Picture) -> Self {
         let (width, height) = (usize::from(picture.size.width), usize::from(picture.size.height));
-        let mut planes: Vec<Vec<u8>> = vec![Vec::with_capacity(width * height); 4];
-        colours(picture, &mut planes);
-        let light = planes.first().map_or(&[][..], Vec::as_slice);
+        let colours = colours(picture);
+        let [light, ..] = &colours;
         let edges = edges(light, width, height);
-        planes.extend(edges);
+        let planes: Vec<Vec<u8>> = colours.into_iter().chain(edges).collect();
         Self { width, height, sums: planes.iter().map(|plane| integral(plane, width, height)).collect() }
     }
 
@@ -73,8 +72,9 @@ fn inside((from, to): (i32, i32), length: usize) -> (usize, usize) {
 }
 
 /// Light, blue against light, red against light, saturation. Even loops over bytes, which the compiler vectorises.
-fn colours(picture: &Picture, planes: &mut [Vec<u8>]) {
-    let [light, blue, red, saturation] = planes else { return };
+fn colours(picture: &Picture) -> [Vec<u8>; 4] {
+    let plane = || Vec::with_capacity(picture.red.len());
+    let (mut light, mut blue, mut red, mut saturation) = (plane(), plane(), plane(), plane());
     for ((r, g), b) in picture.red.iter().zip(&picture.green).zip(&picture.blue) {
         let (r, g, b) = (i32::from(*r), i32::from(*g), i32::from(*b));
         let y = (77 * r + 150 * g + 29 * b + 128) >> 8;
@@ -83,6 +83,7 @@ fn colours(picture: &Picture, planes: &mut [Vec<u8>]) {
         red.push(((r - y) / 2 + 128) as u8);
         saturation.push((r.max(g).max(b) - r.min(g).min(b)) as u8);
     }
+    [light, blue, red, saturation]
 }
 
 /// Strength of edges, and the same split by direction: upright, level, and the two slants.

@@ -18,7 +18,8 @@ fn street() -> FakeFrame {
 #[test]
 fn masked_people_are_no_containers() {
     // The gate fills people with one grey; the plugin must not answer with them, large or small, alone or in a crowd.
-    let people = [(80, 300, 96, 256), (400, 352, 48, 112), (432, 352, 48, 112), (640, 272, 160, 400), (1000, 368, 32, 80)];
+    let people =
+        [(80, 300, 96, 256), (400, 352, 48, 112), (432, 352, 48, 112), (640, 272, 160, 400), (1000, 368, 32, 80)];
     let mut frame = street();
     for (x, y, width, height) in people {
         frame = frame.painted(Region { x, y, width, height }, [64, 64, 64]);

@@ -42,7 +42,10 @@ fn one_container_is_one_detection() {
         row(400.0, 100.0, 500.0, 200.0, 3, 0.7),
     ]);
     let found = ContainerModel::detect(&frame).unwrap();
-    assert_eq!(found.iter().map(|d| (d.label, d.region.x, d.score)).collect::<Vec<_>>(), [(0, 208, 230), (3, 800, 179)]);
+    assert_eq!(
+        found.iter().map(|d| (d.label, d.region.x, d.score)).collect::<Vec<_>>(),
+        [(0, 208, 230), (3, 800, 179)]
+    );
 }
 
 #[test]
@@ -66,7 +69,9 @@ fn probabilities_past_one_are_certain_and_no_more() {
 #[test]
 fn an_answer_of_another_shape_is_an_error_and_not_a_guess() {
     let tensor = |shape: &[u32], length| Tensor { shape: shape.to_vec(), data: vec![0.5; length] };
-    for wrong in [tensor(&[1, 2, 9], 18), tensor(&[2, 1, 8], 16), tensor(&[1, 2, 4], 8), tensor(&[16], 16), tensor(&[], 1)] {
+    for wrong in
+        [tensor(&[1, 2, 9], 18), tensor(&[2, 1, 8], 16), tensor(&[1, 2, 4], 8), tensor(&[16], 16), tensor(&[], 1)]
+    {
         let shape = wrong.shape.clone();
         assert_eq!(ContainerModel::detect(&frame_answering(wrong)), Err(PluginError::Model), "{shape:?}");
     }
@@ -100,7 +105,8 @@ fn a_model_that_fails_is_the_models_fault() {
 
 #[test]
 fn a_flood_of_boxes_is_bounded() {
-    let rows = (0..20_000_u16).map(|i| row(f32::from(i % 600), 50.0, f32::from(i % 600) + 30.0, 90.0, 0, 0.9)).collect();
+    let rows =
+        (0..20_000_u16).map(|i| row(f32::from(i % 600), 50.0, f32::from(i % 600) + 30.0, 90.0, 0, 0.9)).collect();
     let found = ContainerModel::detect(&frame_with(rows)).unwrap();
     assert!(!found.is_empty() && found.len() < 100, "{}", found.len());
 }

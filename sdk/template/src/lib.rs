@@ -20,10 +20,11 @@ impl Plugin for Example {
         let mut seen = Extent::default();
         for_each_row(frame, STRIP, |y, row| {
             for (x, pixel) in (0..width).zip(row.chunks_exact(3)) {
-                if let [red, green, blue] = pixel {
-                    if *green > 80 && *green / 2 > (*red).max(*blue) {
-                        seen.add(x, y);
-                    }
+                if let [red, green, blue] = pixel
+                    && *green > 80
+                    && *green / 2 > (*red).max(*blue)
+                {
+                    seen.add(x, y);
                 }
             }
         })?;

@@ -26,16 +26,15 @@ pub(super) fn modules(root: &Path, compiler: &Compiler) -> Result<Vec<Vec<u8>>, 
         Kind::Rustup => "rustup",
         Kind::Debian => "debian",
     });
-    let mut command = Command::new(&compiler.cargo);
-    command.current_dir(&stage).args(["build", "--release", "--locked", "--target", TARGET, "--target-dir"]).arg(&out);
-    if compiler.kind == Kind::Debian {
-        command.arg("-Zbuild-std=std,panic_abort");
-    }
-    environment(&mut command, compiler, &stage);
-    let status = command.status().map_err(at(&compiler.cargo))?;
-    if !status.success() {
-        return Err(Error::Build);
-    }
+    // Fetched first, so that it is known where the crates lie before their paths are mapped away.
+    cargo(compiler, &stage, |command| command.args(["fetch", "--locked"]))?;
+    cargo(compiler, &stage, |command| {
+        command.args(["build", "--release", "--locked", "--target", TARGET, "--target-dir"]).arg(&out);
+        if compiler.kind == Kind::Debian {
+            command.arg("-Zbuild-std=std,panic_abort");
+        }
+        command
+    })?;
     let folder = out.join(TARGET).join("release");
     PLUGINS
         .iter()
@@ -44,6 +43,13 @@ pub(super) fn modules(root: &Path, compiler: &Compiler) -> Result<Vec<Vec<u8>>, 
             fs::read(&path).map_err(at(&path))
         })
         .collect()
+}
+
+fn cargo(compiler: &Compiler, stage: &Path, ask: impl FnOnce(&mut Command) -> &mut Command) -> Result<(), Error> {
+    let mut command = Command::new(&compiler.cargo);
+    environment(&mut command, compiler, stage);
+    let status = ask(command.current_dir(stage)).status().map_err(at(&compiler.cargo))?;
+    if status.success() { Ok(()) } else { Err(Error::Build) }
 }
 
 /// Nothing of the caller's wishes about compiling may reach the guests; where to find crates may.
@@ -64,7 +70,13 @@ fn environment(command: &mut Command, compiler: &Compiler, stage: &Path) {
         }
     }
     let mut flags: Vec<OsString> = FLAGS.iter().map(OsString::from).collect();
-    for (from, to) in [(stage, "/vaern"), (&cargo_home(), "/cargo"), (&compiler.library, "/rust/library")] {
+    // The last prefix that fits decides. A registry's folder is named after its address: a mirror has another.
+    let mut places =
+        vec![(stage.to_owned(), "/vaern"), (cargo_home(), "/cargo"), (compiler.library.clone(), "/rust/library")];
+    if let Ok(registries) = fs::read_dir(cargo_home().join("registry/src")) {
+        places.extend(registries.flatten().map(|entry| (entry.path(), "/cargo/registry")));
+    }
+    for (from, to) in places {
         let mut flag = OsString::from("--remap-path-prefix=");
         flag.push(from);
         flag.push("=");

@@ -134,6 +134,7 @@ pub(crate) fn reason(name: &str) -> Option<Words> {
         ),
         "plugin_failed" => words("Plugin'et meldte selv fejl.", "The plugin itself reported a failure."),
         "plugin_model" => words("Leverandørens model kunne ikke køre.", "The vendor's model could not run."),
+        "plugin_refused" => words("Plugin'et passer ikke til sandkassen.", "The plugin does not fit the sandbox."),
         _ => return None,
     })
 }
@@ -141,9 +142,11 @@ pub(crate) fn reason(name: &str) -> Option<Words> {
 /// Why the output rules dropped an answer.
 pub(crate) fn dropped_answer(name: &str) -> Option<Words> {
     Some(match name {
-        "label_not_granted" => words("Betegnelsen er ikke tilladt.", "The label is not granted."),
-        "below_min_score" => words("For usikkert til at blive foreslået.", "Too uncertain to be proposed."),
-        "under_mask" => words("Mere end halvdelen lå under en maske.", "More than half lay under a mask."),
+        "unknown_label" => words("Betegnelsen er ikke tilladt.", "The label is not granted."),
+        "low_score" => words("For usikkert til at blive foreslået.", "Too uncertain to be proposed."),
+        "inside_mask" => words("Mere end halvdelen lå under en maske.", "More than half lay under a mask."),
+        "outside_frame" => words("Uden for billedet.", "Outside the picture."),
+        "duplicate" => words("Samme sted en gang til.", "The same place once more."),
         "over_cap" => words("Flere svar, end et billede må give.", "More answers than one picture may give."),
         "over_budget" => words("Mere, end svaret må rumme.", "More than an answer may carry."),
         _ => return None,

@@ -121,7 +121,7 @@ fn frame(number: usize) -> FrameOutcome {
             seconds_in_clear: 0.081 + wave / 200.0,
             objects,
             dropped_answers: if number.is_multiple_of(9) {
-                BTreeMap::from([("under_mask", 1)])
+                BTreeMap::from([("inside_mask", 1)])
             } else {
                 BTreeMap::new()
             },
