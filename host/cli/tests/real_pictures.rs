@@ -8,6 +8,7 @@
 )]
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -23,7 +24,8 @@ fn data() -> Option<PathBuf> {
     if path.join("models").is_dir() && path.join("dev").is_dir() {
         return Some(path);
     }
-    eprintln!("SKIP real pictures: {} is not there", path.display());
+    // Past the test runner's capture: a skip that nobody sees is a pass that did not happen.
+    let _ = writeln!(std::io::stderr(), "SKIP real pictures: {} is not there", path.display());
     None
 }
 

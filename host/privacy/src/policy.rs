@@ -267,6 +267,7 @@ fn check_bounds(file: &PolicyFile) -> Result<(), PolicyError> {
     check((1..=256).contains(&file.max_scans), "max_scans", "1 to 256")?;
     check((2..=64).contains(&file.margin_px), "margin_px", "2 to 64")?;
     check((16..=64).contains(&file.png_grid_px), "png_grid_px", "16 to 64")?;
+    check((0.001..=60.0).contains(&file.max_seconds_in_clear), "max_seconds_in_clear", "0.001 to 60")?;
     let position = &file.position;
     check((1.0..=100.0).contains(&position.max_error_m), "position.max_error_m", "1 to 100")?;
     check(position.max_future_s <= 60, "position.max_future_s", "at most 60")?;
