@@ -1,7 +1,7 @@
 //! `vaern`: the trusted host between the city's cameras and vendors' plugins.
 //!
 //! The only place with ambient authority: paths, the clock and the environment enter here and nowhere else.
-//! One file per command under `commands/`; each returns a result to print or a [`Failure`] that says what happened,
+//! One file per command under `commands/`; each returns a result to print or a `Failure` that says what happened,
 //! which krav, whose turn it is, and what to do next.
 
 mod commands;

@@ -1,4 +1,4 @@
-//! Output files. Each is derived from one [`Run`](crate::outcome::Run), and is on disk whole or not at all.
+//! Output files. Each is derived from one `Run`, and is on disk whole or not at all.
 
 mod csv;
 mod geojson;

@@ -87,7 +87,7 @@ pub trait PeopleDetector: Send + Sync {
 }
 
 /// Proof that every detector that the policy requires searched every tile of one frame, with what they saw.
-/// Only [`Detectors::search`] makes one.
+/// Only the gate's search makes one.
 #[derive(Debug)]
 pub struct DetectionsProof {
     token: u64,

@@ -31,6 +31,8 @@ const SMALL: u16 = 320;
 const SAME_IOU: f32 = 0.4;
 /// The strongest windows of one container are averaged: those that overlap its best by more than this.
 const VOTE_IOU: f32 = 0.6;
+/// Answers below this are not given: here as many are right as are missed (README). The city's own floor comes after it.
+const LEAST_SCORE: u8 = 175;
 /// Windows kept for suppression. More than this and the frame is noise, not a street.
 const MOST_WINDOWS: usize = 600;
 
@@ -49,6 +51,7 @@ impl Plugin for ContainerClassic {
         Ok(found
             .into_iter()
             .map(|(sum, region)| Detection { label: 0, region, score: score::byte(sum - trees::THRESHOLD) })
+            .filter(|detection| detection.score >= LEAST_SCORE)
             .collect())
     }
 }

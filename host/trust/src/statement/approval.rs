@@ -108,7 +108,7 @@ impl KravId {
     /// Checks the form: three capital letters, `-`, two digits.
     ///
     /// # Errors
-    /// [`KravIdError`] for any other.
+    /// An error for any other.
     pub fn new(text: impl Into<String>) -> Result<Self, KravIdError> {
         let text = text.into();
         let fits = text.len() == 6
