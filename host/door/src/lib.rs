@@ -8,6 +8,7 @@ mod detection;
 mod digest;
 mod geometry;
 mod grants;
+pub mod guard;
 mod manifest;
 mod names;
 mod tensor;
