@@ -81,7 +81,12 @@ from_error!(
     vaern_node::store::StoreError,
     vaern_node::sinks::SinkError
 );
-from_error_with_mend!(vaern_trust::ReleaseError, vaern_trust::PkgError);
+from_error_with_mend!(
+    vaern_trust::ReleaseError,
+    vaern_trust::PkgError,
+    vaern_trust::UpdateError,
+    vaern_trust::FloorError
+);
 
 impl From<vaern_node::service::AdmitError> for Failure {
     fn from(error: vaern_node::service::AdmitError) -> Self {

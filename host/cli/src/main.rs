@@ -44,6 +44,14 @@ enum Command {
     Keys(commands::keys::Command),
     /// For the city: approve a release.
     Approve(commands::approve::Args),
+    /// For the city: admit a vendor's key on a dated risk record, and rotate it.
+    #[command(subcommand)]
+    Vendor(commands::vendor::Command),
+    /// What is current: the city publishes it, a node follows it.
+    #[command(subcommand)]
+    Channel(commands::channel::Command),
+    /// For the city: stop a release on every node that follows the channel.
+    Revoke(commands::revoke::Args),
     /// The gate's own detectors: list, install, verify.
     #[command(subcommand)]
     Models(commands::models::Command),
@@ -72,6 +80,9 @@ fn main() -> ExitCode {
         Command::Plugin(command) => commands::plugin::run(&command, &output),
         Command::Keys(command) => commands::keys::run(&command, &output),
         Command::Approve(args) => commands::approve::run(&args, &output),
+        Command::Vendor(command) => commands::vendor::run(&command, &output),
+        Command::Channel(command) => commands::channel::run(&command, &output),
+        Command::Revoke(args) => commands::revoke::run(&args, &output),
         Command::Models(command) => commands::models::run(&command, &output),
         Command::Policy(command) => commands::policy::run(&command, &output),
     };

@@ -124,6 +124,14 @@ impl Envelope {
         if bytes.len() > json::MAX_BYTES { Err(SigError::malformed(Form::Envelope)) } else { Ok(bytes) }
     }
 
+    /// The payload before any signature was checked: for a root, which alone says who must have signed it.
+    pub(crate) fn unchecked_payload(&self, payload_type: &'static str) -> Result<&[u8], SigError> {
+        if self.payload_type == payload_type {
+            return Ok(&self.payload);
+        }
+        Err(SigError::WrongStatementType { found: printable(&self.payload_type), expected: payload_type })
+    }
+
     /// Checks the signatures against `keys` and hands the payload out if at least one holds.
     /// How many are needed is for the caller to judge.
     ///

@@ -6,32 +6,46 @@
 //! step reads a clock: the caller says what time it is.
 //!
 //! ```text
-//! pack → sign_vendor → approve → verify
+//! pack → sign_vendor → approve → publish in the channel → take, verify, admit
 //! ```
 //!
-//! Still to come in this room: the approved channel, revocation, the rollback floor, statements of test results.
+//! A node that follows a channel keeps a [`Floor`]: nothing older, frozen or revoked runs there, see [`State`].
 
+mod channel;
+mod city;
 mod dsse;
 mod files;
+mod floor;
 mod json;
 mod key_files;
 mod keys;
 mod package;
 mod printable;
 mod release;
+mod root;
 mod sig_error;
 mod sign;
 mod statement;
 mod trust_root;
 
+pub use channel::{
+    CHANNEL_FILE, ChannelFile, ChannelSource, Current, DEFAULT_MAX_STALE, HostLine, ListedRelease, Offered,
+    REVOCATIONS_FILE, Revocations, Revoked, SecurityMinimum, SignedFiles, State, Steps, Trip, UpdateError, is_listed,
+};
+pub use city::{CityFile, Signed, open_file, sign_file};
 pub use dsse::{Checked, Envelope, Ignored};
+pub use floor::{Clock, Doubt, Floor, FloorError, Mark, Moment, Recovery, RecoveryMark, Role, Rows};
 pub use json::JsonError;
 pub use key_files::{KeyFiles, KeyOwner, read_public, read_secret, write_pair};
 pub use keys::{KeyError, PublicKey, SigningKeyPair};
 pub use package::{Contents, PackInputs, PkgError, Ports, examine, inspect, pack};
 pub use release::{Answered, Approved, Release, ReleaseError, Unverified, Verified, verify};
+pub use root::SignedRoot;
 pub use sig_error::{ApprovalGap, Form, SigError};
 pub use sign::{approve, preview_approval, sign_vendor};
 pub use statement::{Approval, ApprovalDraft, DpiaRecord, DpoAdvice, KravId, ResidualRisk, Responsible, VendorRelease};
-pub use trust_root::{ADVISER_ROLE, ApprovalRule, RiskRecord, RoleEntry, TrustRoot, TrustRootFile, VendorEntry};
+pub use trust_root::{
+    ADVISER_ROLE, ApprovalRule, Authority, RetiredKey, RiskRecord, RoleEntry, RootKey, RootRule, TrustRoot,
+    TrustRootFile, VendorEntry,
+};
 pub use vaern_door::Digest;

@@ -126,6 +126,12 @@ pub enum SigError {
         /// Roles of which no counted signature is there.
         missing: Vec<Name>,
     },
+    /// The key was retired before this was signed.
+    #[error("signed by the key {0}, which was retired")]
+    KeyRetired(Digest),
+    /// A root that does not follow from the one before it.
+    #[error("the signed root does not follow from the one in force: {0}")]
+    BadRootChain(&'static str),
     /// One public key twice in the trust root.
     #[error("the trust root holds the key {0} twice")]
     DuplicateKey(Digest),
@@ -249,6 +255,10 @@ impl SigError {
             Self::RoleWithoutKey(_) | Self::BadThreshold { .. } => "mend the [approval] part of the trust root",
             Self::DuplicateKey(_) | Self::DuplicateName(_) => "list each key and each name once in the trust root",
             Self::Unsigned => "have it signed",
+            Self::KeyRetired(_) => "have it signed anew with the key that took its place",
+            Self::BadRootChain(_) => {
+                "apply the signed roots one after another, each signed by the keys before and after"
+            }
             Self::UnknownKey => "check who signed; admit the key in the trust root only if it is the right one",
             Self::WrongAlgorithm | Self::WeakKey => "make a new Ed25519 key",
             Self::BadSignature

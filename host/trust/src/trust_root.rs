@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
-use vaern_door::{Digest, Name};
+use vaern_door::{Digest, Name, guard};
 
 use crate::json::JsonError;
 use crate::keys::PublicKey;
@@ -35,10 +35,24 @@ const MAX_BYTES: usize = 1 << 20;
 /// [approval]
 /// threshold = 2
 /// roles = ["jura", "it-sikkerhed"]
+///
+/// [channel]                  # who may say what is current; without it: as an approval
+/// threshold = 1
+/// roles = ["drift"]
+///
+/// [revocation]               # who may stop a release; without it: any one deciding role
+/// threshold = 1
+///
+/// [root]                     # who may change this file and restore a node's floor; keys kept offline
+/// threshold = 2
+/// keys = [{ name = "root-1", key = "ed25519:…" }, { name = "root-2", key = "ed25519:…" }]
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrustRootFile {
+    /// Number of this root in the chain of signed roots; absent in a file that stands alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
     /// Admitted vendors.
     #[serde(default)]
     pub vendors: Vec<VendorEntry>,
@@ -47,6 +61,45 @@ pub struct TrustRootFile {
     pub roles: Vec<RoleEntry>,
     /// What an approval takes.
     pub approval: ApprovalRule,
+    /// What a channel takes; absent: what an approval takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<ApprovalRule>,
+    /// What a revocation takes; absent: one deciding role, because stopping must be quick.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revocation: Option<ApprovalRule>,
+    /// Who may change this file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<RootRule>,
+}
+
+/// The keys above all others, kept offline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RootRule {
+    /// Number of distinct keys.
+    pub threshold: u16,
+    /// The keys.
+    pub keys: Vec<RootKey>,
+}
+
+/// One of the root's keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RootKey {
+    /// Name of its holder.
+    pub name: Name,
+    /// The key, as text.
+    pub key: String,
+}
+
+/// A key that a vendor no longer signs with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetiredKey {
+    /// The key, as text.
+    pub key: String,
+    /// The last release counter that it signed for. A counter and no time: no clock has to be believed (SIG-21).
+    pub last_counter: u64,
 }
 
 /// A vendor whose signature is accepted.
@@ -60,6 +113,9 @@ pub struct VendorEntry {
     /// The city's own risk assessment of the vendor; without one the trust root is refused (LEV-03).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub risk_record: Option<RiskRecord>,
+    /// Earlier keys, each with the last release that it counts for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retired: Vec<RetiredKey>,
 }
 
 /// A dated document.
@@ -82,6 +138,14 @@ pub struct RoleEntry {
     pub name: Name,
     /// The key, as text.
     pub key: String,
+    /// The key counts no more, for nothing: what it signed is signed anew with its successor.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub retired: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// How many signatures an approval needs, and of whom.
@@ -95,13 +159,53 @@ pub struct ApprovalRule {
     pub roles: Vec<Name>,
 }
 
+/// What signatures are for: each has its own rule in the trust root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Authority {
+    /// Approving a release, and signing the city's own rules.
+    Approval,
+    /// Saying what is current.
+    Channel,
+    /// Stopping a release.
+    Revocation,
+    /// Changing the trust root, and restoring a floor.
+    Root,
+}
+
+/// How many signatures, and of whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Rule {
+    threshold: usize,
+    required: BTreeSet<Name>,
+}
+
+#[derive(Debug, Clone)]
+struct VendorKey {
+    vendor: Name,
+    key: PublicKey,
+    last_counter: Option<u64>,
+}
+
+#[derive(Debug, Clone)]
+struct RoleKey {
+    role: Name,
+    key: PublicKey,
+    retired: bool,
+}
+
 /// A trust root that was checked.
 #[derive(Debug, Clone)]
 pub struct TrustRoot {
-    vendors: Vec<(Name, PublicKey)>,
-    roles: Vec<(Name, PublicKey)>,
-    threshold: usize,
-    required: BTreeSet<Name>,
+    version: u64,
+    /// Digest of the signed bytes, where it came as a link of the chain.
+    link: Option<Digest>,
+    vendors: Vec<VendorKey>,
+    roles: Vec<RoleKey>,
+    root: Vec<(Name, PublicKey)>,
+    approval: Rule,
+    channel: Rule,
+    revocation: Rule,
+    root_threshold: usize,
 }
 
 impl TrustRoot {
@@ -120,9 +224,11 @@ impl TrustRoot {
         }
         let table: toml::Table = toml::from_str(text).map_err(malformed)?;
         // The type would call these malformed; a threshold deserves its own name.
-        let threshold = table.get("approval").and_then(|rule| rule.get("threshold"));
-        if threshold.is_some_and(|t| t.as_integer().is_none_or(|n| u16::try_from(n).is_err())) {
-            return Err(SigError::BadThreshold { least: 1, most: usize::from(u16::MAX) });
+        for part in ["approval", "channel", "revocation", "root"] {
+            let threshold = table.get(part).and_then(|rule| rule.get("threshold"));
+            if threshold.is_some_and(|t| t.as_integer().is_none_or(|n| u16::try_from(n).is_err())) {
+                return Err(SigError::BadThreshold { least: 1, most: usize::from(u16::MAX) });
+            }
         }
         Self::new(&table.try_into::<TrustRootFile>().map_err(malformed)?)
     }
@@ -135,22 +241,29 @@ impl TrustRoot {
         let mut keys: Vec<PublicKey> = Vec::new();
         let mut admit = |text: &str| -> Result<PublicKey, SigError> {
             let key: PublicKey = text.parse()?;
-            // Across vendors and roles: a vendor must never approve itself, nor one key count twice.
-            if keys.contains(&key) {
+            // Across vendors, roles and root: a vendor must never approve itself, nor one key count twice.
+            if guard::stands("trust.distinct-keys") && keys.contains(&key) {
                 return Err(SigError::DuplicateKey(key.id()));
             }
             keys.push(key.clone());
             Ok(key)
         };
-        let mut vendors: Vec<(Name, PublicKey)> = Vec::new();
+        let mut vendors: Vec<VendorKey> = Vec::new();
         for vendor in &file.vendors {
-            if vendors.iter().any(|(name, _)| *name == vendor.name) {
+            if vendors.iter().any(|known| known.vendor == vendor.name) {
                 return Err(SigError::DuplicateName(vendor.name.clone()));
             }
-            if vendor.risk_record.is_none() {
+            if guard::stands("trust.risk-record") && vendor.risk_record.is_none() {
                 return Err(SigError::NoRiskRecord(vendor.name.clone()));
             }
-            vendors.push((vendor.name.clone(), admit(&vendor.key)?));
+            let mut add = |key: &str, last_counter| -> Result<(), SigError> {
+                vendors.push(VendorKey { vendor: vendor.name.clone(), key: admit(key)?, last_counter });
+                Ok(())
+            };
+            add(&vendor.key, None)?;
+            for retired in &vendor.retired {
+                add(&retired.key, Some(retired.last_counter))?;
+            }
         }
         let mut holders = BTreeSet::new();
         let mut roles = Vec::new();
@@ -158,214 +271,165 @@ impl TrustRoot {
             if !holders.insert(&entry.name) {
                 return Err(SigError::DuplicateName(entry.name.clone()));
             }
-            roles.push((entry.role.clone(), admit(&entry.key)?));
+            roles.push(RoleKey { role: entry.role.clone(), key: admit(&entry.key)?, retired: entry.retired });
         }
-        let required: BTreeSet<Name> = file.approval.roles.iter().cloned().collect();
-        let deciding: BTreeSet<&Name> =
-            roles.iter().map(|(role, _)| role).filter(|role| role.as_str() != ADVISER_ROLE).collect();
-        for role in &required {
-            if role.as_str() == ADVISER_ROLE {
-                return Err(SigError::AdviserDecides(role.clone()));
+        let mut root = Vec::new();
+        for entry in file.root.iter().flat_map(|rule| &rule.keys) {
+            if !holders.insert(&entry.name) {
+                return Err(SigError::DuplicateName(entry.name.clone()));
             }
-            if !deciding.contains(role) {
-                return Err(SigError::RoleWithoutKey(role.clone()));
-            }
+            root.push((entry.name.clone(), admit(&entry.key)?));
         }
-        let threshold = usize::from(file.approval.threshold);
-        let least = required.len().max(1);
-        if required.len() != file.approval.roles.len() || threshold < least || threshold > deciding.len() {
-            return Err(SigError::BadThreshold { least, most: deciding.len() });
+        let root_threshold = file.root.as_ref().map_or(0, |rule| usize::from(rule.threshold));
+        if file.root.is_some() && !(1..=root.len()).contains(&root_threshold) {
+            return Err(SigError::BadThreshold { least: 1, most: root.len() });
         }
-        Ok(Self { vendors, roles, threshold, required })
+        let deciding: BTreeSet<&Name> = roles
+            .iter()
+            .filter(|entry| !entry.retired && entry.role.as_str() != ADVISER_ROLE)
+            .map(|entry| &entry.role)
+            .collect();
+        let approval = rule(&file.approval, &deciding)?;
+        let channel = file.channel.as_ref().map_or_else(|| Ok(approval.clone()), |given| rule(given, &deciding))?;
+        let anyone = Rule { threshold: 1, required: BTreeSet::new() };
+        let revocation = file.revocation.as_ref().map_or_else(|| Ok(anyone), |given| rule(given, &deciding))?;
+        let version = file.version.unwrap_or(0);
+        Ok(Self { version, link: None, vendors, roles, root, approval, channel, revocation, root_threshold })
     }
 
-    /// The key of a vendor.
+    /// Number in the chain of signed roots; 0 for a file that stands alone.
+    #[must_use]
+    pub const fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Digest of the signed root that it came from; `None` for a file that stands alone.
+    #[must_use]
+    pub const fn link(&self) -> Option<Digest> {
+        self.link
+    }
+
+    pub(crate) const fn linked(mut self, digest: Digest) -> Self {
+        self.link = Some(digest);
+        self
+    }
+
+    /// How many of the root's keys must sign; 0 where there are none.
+    pub(crate) const fn root_threshold(&self) -> usize {
+        self.root_threshold
+    }
+
+    /// The key that a vendor signs with now.
     #[must_use]
     pub fn vendor_key(&self, name: &Name) -> Option<&PublicKey> {
-        self.vendors.iter().find(|(vendor, _)| vendor == name).map(|(_, key)| key)
+        self.vendors.iter().find(|known| known.vendor == *name && known.last_counter.is_none()).map(|known| &known.key)
     }
 
     /// The vendor that a key belongs to.
     #[must_use]
     pub fn vendor_of(&self, key: &PublicKey) -> Option<&Name> {
-        self.vendors.iter().find(|(_, k)| k == key).map(|(name, _)| name)
+        self.vendors.iter().find(|known| known.key == *key).map(|known| &known.vendor)
+    }
+
+    /// Whether a vendor's key still counts for a release with this counter.
+    pub(crate) fn counts_for(&self, key: &PublicKey, counter: u64) -> bool {
+        self.vendors.iter().any(|known| known.key == *key && known.last_counter.is_none_or(|last| counter <= last))
     }
 
     /// The role that a key signs in.
     #[must_use]
     pub fn role_of(&self, key: &PublicKey) -> Option<&Name> {
-        self.roles.iter().find(|(_, k)| k == key).map(|(role, _)| role)
+        self.roles.iter().find(|entry| entry.key == *key).map(|entry| &entry.role)
     }
 
     pub(crate) fn vendor_keys(&self) -> impl Iterator<Item = &PublicKey> + Clone {
-        self.vendors.iter().map(|(_, key)| key)
+        self.vendors.iter().map(|known| &known.key)
     }
 
     pub(crate) fn role_keys(&self) -> impl Iterator<Item = &PublicKey> + Clone {
-        self.roles.iter().map(|(_, key)| key)
+        self.roles.iter().map(|entry| &entry.key)
+    }
+
+    /// The keys that may count for something.
+    pub(crate) fn keys_for(&self, authority: Authority) -> Vec<PublicKey> {
+        match authority {
+            Authority::Root => self.root.iter().map(|(_, key)| key.clone()).collect(),
+            _ => self.role_keys().cloned().collect(),
+        }
     }
 
     /// Judges who signed: enough distinct keys, in enough distinct roles, all required roles among them.
-    /// The adviser's signature never counts. Gives the roles that count.
-    pub(crate) fn decide(&self, signers: &[PublicKey]) -> Result<BTreeSet<Name>, SigError> {
+    /// The adviser's signature never counts. Gives the roles that count; of the root, the holders.
+    pub(crate) fn decide(&self, authority: Authority, signers: &[PublicKey]) -> Result<BTreeSet<Name>, SigError> {
+        let rule = match authority {
+            Authority::Approval => &self.approval,
+            Authority::Channel => &self.channel,
+            Authority::Revocation => &self.revocation,
+            Authority::Root => return self.decide_root(signers),
+        };
         let mut have = 0;
         let mut signed = BTreeSet::new();
-        for role in signers.iter().filter_map(|key| self.role_of(key)) {
-            if role.as_str() != ADVISER_ROLE {
+        let mut retired = None;
+        for entry in signers.iter().filter_map(|key| self.roles.iter().find(|entry| entry.key == *key)) {
+            if guard::stands("trust.retired-approver") && entry.retired {
+                retired = Some(entry.key.id());
+            } else if entry.role.as_str() != ADVISER_ROLE || !guard::stands("trust.adviser") {
                 have += 1;
-                signed.insert(role.clone());
+                signed.insert(entry.role.clone());
             }
         }
-        if have < self.threshold {
-            return Err(SigError::ThresholdNotMet { have, need: self.threshold });
+        // A key that was retired explains what is missing better than a number does.
+        let short = |otherwise| retired.map_or(otherwise, SigError::KeyRetired);
+        if guard::stands("trust.threshold") && have < rule.threshold {
+            return Err(short(SigError::ThresholdNotMet { have, need: rule.threshold }));
         }
-        let missing: Vec<Name> = self.required.difference(&signed).cloned().collect();
+        let missing: Vec<Name> = rule.required.difference(&signed).cloned().collect();
         if !missing.is_empty() {
-            return Err(SigError::RoleDiversity { missing });
+            return Err(short(SigError::RoleDiversity { missing }));
         }
-        if signed.len() < self.threshold {
+        if guard::stands("trust.role-diversity") && signed.len() < rule.threshold {
             let others: BTreeSet<Name> = self
                 .roles
                 .iter()
-                .map(|(role, _)| role.clone())
-                .filter(|role| role.as_str() != ADVISER_ROLE && !signed.contains(role))
+                .filter(|entry| !entry.retired && entry.role.as_str() != ADVISER_ROLE && !signed.contains(&entry.role))
+                .map(|entry| entry.role.clone())
                 .collect();
             return Err(SigError::RoleDiversity { missing: others.into_iter().collect() });
         }
         Ok(signed)
     }
+
+    fn decide_root(&self, signers: &[PublicKey]) -> Result<BTreeSet<Name>, SigError> {
+        let holders: BTreeSet<Name> =
+            self.root.iter().filter(|(_, key)| signers.contains(key)).map(|(name, _)| name.clone()).collect();
+        // A trust root without root keys lets nobody do what only the root may.
+        let need = self.root_threshold.max(1);
+        if guard::stands("trust.root-threshold") && holders.len() < need {
+            return Err(SigError::ThresholdNotMet { have: holders.len(), need });
+        }
+        Ok(holders)
+    }
+}
+
+/// Checks a rule against the roles that can sign.
+fn rule(given: &ApprovalRule, deciding: &BTreeSet<&Name>) -> Result<Rule, SigError> {
+    let required: BTreeSet<Name> = given.roles.iter().cloned().collect();
+    for role in &required {
+        if role.as_str() == ADVISER_ROLE {
+            return Err(SigError::AdviserDecides(role.clone()));
+        }
+        if !deciding.contains(role) {
+            return Err(SigError::RoleWithoutKey(role.clone()));
+        }
+    }
+    let threshold = usize::from(given.threshold);
+    let least = required.len().max(1);
+    if required.len() != given.roles.len() || threshold < least || threshold > deciding.len() {
+        return Err(SigError::BadThreshold { least, most: deciding.len() });
+    }
+    Ok(Rule { threshold, required })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::keys::SigningKeyPair;
-
-    fn key(seed: u8) -> String {
-        SigningKeyPair::from_seed(&[seed; 32]).public().to_string()
-    }
-
-    fn text() -> String {
-        format!(
-            r#"
-            [[vendors]]
-            name = "example-vision"
-            key = "{}"
-            risk_record = {{ date = "2026-03-01", digest = "{}" }}
-
-            [[roles]]
-            role = "jura"
-            name = "jura-1"
-            key = "{}"
-
-            [[roles]]
-            role = "it-sikkerhed"
-            name = "sikkerhed-1"
-            key = "{}"
-
-            [[roles]]
-            role = "dpo"
-            name = "dpo-1"
-            key = "{}"
-
-            [approval]
-            threshold = 2
-            roles = ["jura"]
-            "#,
-            key(1),
-            Digest::of(b"risk"),
-            key(2),
-            key(3),
-            key(4)
-        )
-    }
-
-    fn changed(from: &str, to: &str) -> Result<TrustRoot, SigError> {
-        let other = text().replacen(from, to, 1);
-        assert_ne!(other, text(), "the text to change is there");
-        TrustRoot::from_toml(&other)
-    }
-
-    #[test]
-    fn an_honest_trust_root_is_read() {
-        let root = TrustRoot::from_toml(&text()).unwrap();
-        let name = Name::new("example-vision").unwrap();
-        let vendor = root.vendor_key(&name).unwrap();
-        assert_eq!(vendor.to_string(), key(1));
-        assert_eq!(root.vendor_of(vendor), Some(&name));
-        assert_eq!(root.role_of(&key(3).parse().unwrap()).unwrap().as_str(), "it-sikkerhed");
-        assert_eq!(root.role_of(vendor), None);
-    }
-
-    #[test]
-    fn sig_06n_one_key_under_two_names_is_refused() {
-        for (first, second) in [(2, 3), (1, 2), (1, 4)] {
-            let twice = changed(&key(second), &key(first)).unwrap_err();
-            assert!(matches!(twice, SigError::DuplicateKey(_)), "{first} {second}: {twice}");
-        }
-        assert!(matches!(changed("sikkerhed-1", "jura-1"), Err(SigError::DuplicateName(_))));
-    }
-
-    #[test]
-    fn sig_07n_thresholds_that_mean_nothing_are_refused() {
-        for bad in ["0", "-1", "1.5", "\"2\"", "true", "3", "4", "70000", "18446744073709551615", "[2]"] {
-            let refused = changed("threshold = 2", &format!("threshold = {bad}"));
-            // A number past 64 bits is no TOML at all.
-            let expected = |e: &SigError| matches!(e, SigError::BadThreshold { .. }) || bad.len() > 18;
-            assert!(refused.as_ref().is_err_and(expected), "{bad}: {refused:?}");
-        }
-        // Fewer signatures than roles that must sign; one role named twice.
-        let all = r#"roles = ["jura", "it-sikkerhed"]"#;
-        assert!(changed(r#"roles = ["jura"]"#, all).is_ok());
-        let few =
-            TrustRoot::from_toml(&text().replace("threshold = 2", "threshold = 1").replace(r#"roles = ["jura"]"#, all));
-        assert_eq!(few.unwrap_err(), SigError::BadThreshold { least: 2, most: 2 });
-        let twice = changed(r#"roles = ["jura"]"#, r#"roles = ["jura", "jura"]"#);
-        assert!(matches!(twice, Err(SigError::BadThreshold { .. })));
-        assert!(matches!(changed("threshold = 2", ""), Err(SigError::Malformed { .. })));
-    }
-
-    #[test]
-    fn sig_07n_an_empty_trust_root_grants_nothing() {
-        for text in ["", "[approval]\nthreshold = 1\n", "[approval]\nthreshold = 0\n"] {
-            assert!(TrustRoot::from_toml(text).is_err(), "{text:?}");
-        }
-    }
-
-    #[test]
-    fn sig_17n_a_key_of_another_algorithm_is_refused() {
-        for other in ["rsa", "ml-dsa-65", "ecdsa"] {
-            let bad = changed("key = \"ed25519:", &format!("key = \"{other}:"));
-            assert_eq!(bad.unwrap_err(), SigError::WrongAlgorithm, "{other}");
-        }
-        assert!(matches!(
-            changed("name = \"jura-1\"", "name = \"jura-1\"\nalg = \"rsa\""),
-            Err(SigError::Malformed { .. })
-        ));
-    }
-
-    #[test]
-    fn lev_03n_a_vendor_without_a_risk_record_is_refused() {
-        let at = text().find("risk_record").unwrap();
-        let line = text()[at..].lines().next().unwrap().to_owned();
-        let refused = changed(&line, "").unwrap_err();
-        assert_eq!(refused, SigError::NoRiskRecord(Name::new("example-vision").unwrap()));
-        assert_eq!(refused.krav(), "LEV-03");
-        assert!(changed("2026-03-01", "2026-13-01").is_err());
-    }
-
-    #[test]
-    fn gov_06n_the_adviser_cannot_be_a_deciding_role() {
-        let named = changed(r#"roles = ["jura"]"#, r#"roles = ["dpo"]"#).unwrap_err();
-        assert!(matches!(named, SigError::AdviserDecides(_)));
-        let unknown = changed(r#"roles = ["jura"]"#, r#"roles = ["drift"]"#).unwrap_err();
-        assert!(matches!(unknown, SigError::RoleWithoutKey(_)));
-    }
-
-    #[test]
-    fn the_file_form_writes_back() {
-        let file: TrustRootFile = toml::from_str(&text()).unwrap();
-        let again: TrustRootFile = toml::from_str(&toml::to_string(&file).unwrap()).unwrap();
-        assert_eq!(again, file);
-    }
-}
+#[path = "trust_root_tests.rs"]
+mod tests;

@@ -83,11 +83,14 @@ pub(crate) fn policy_set(path: &Path, purpose: &Purpose) -> Result<PolicySet, Fa
     Ok(PolicySet::load(&dir, purpose.purpose.as_ref())?)
 }
 
-/// Loads a trust root.
+/// Loads a trust root: a `trust.toml` that stands alone, or a signed root (`vaern keys root`).
 pub(crate) fn trust_root(path: &Path) -> Result<TrustRoot, Failure> {
     let mend = "make one with the keys of your vendors and roles; `vaern demo` writes an example";
-    let text = files::read("trust root", path, 1 << 20).map_err(|failure| failure.mend(mend))?;
-    let text = String::from_utf8(text).map_err(|_| Failure::usage("the trust root is not UTF-8"))?;
+    let bytes = files::read("trust root", path, 1 << 20).map_err(|failure| failure.mend(mend))?;
+    if bytes.first() == Some(&b'{') {
+        return Ok(vaern_trust::SignedRoot::pin(&bytes)?.into_trust());
+    }
+    let text = String::from_utf8(bytes).map_err(|_| Failure::usage("the trust root is not UTF-8"))?;
     Ok(TrustRoot::from_toml(&text)?)
 }
 

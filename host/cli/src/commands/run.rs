@@ -8,6 +8,7 @@ use vaern_door::Name;
 use vaern_node::outcome::Summary;
 use vaern_node::service::{self, Setup};
 
+use crate::commands::follow::{Follow, Followed};
 use crate::commands::gate::{self, Engine, Purpose};
 use crate::failure::Failure;
 use crate::files;
@@ -37,6 +38,8 @@ pub(crate) struct Args {
     #[arg(long)]
     unlocated: bool,
     #[command(flatten)]
+    follow: Follow,
+    #[command(flatten)]
     purpose: Purpose,
     #[command(flatten)]
     engine: Engine,
@@ -49,7 +52,11 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
     unlocated_allowed(args.unlocated, set.purpose.operating)?;
     let trust = gate::trust_root(&args.trust.clone().unwrap_or_else(|| args.policies.join("trust.toml")))?;
     // The release is judged before the gate is built: a refused one costs no model.
-    let release = service::admit(&release, &trust, &set, gate::now())?;
+    let mut followed = args.follow.take(&trust, output)?;
+    let release = service::admit(&release, &trust, &set, followed.as_ref().map_or_else(gate::now, Followed::time))?;
+    if let Some(followed) = &mut followed {
+        followed.admit(&release)?;
+    }
     let backend = args.engine.open()?;
     let built = gate::gate(&set, &args.engine, backend.as_ref(), output)?;
     let seer = service::prepare(&release, &set, backend.as_ref())?;

@@ -9,7 +9,7 @@ use crate::dsse::{Envelope, Ignored};
 use crate::package::Contents;
 use crate::sig_error::SigError;
 use crate::statement::{self, Approval, PAYLOAD_TYPE, SignedApproval, Subject};
-use crate::trust_root::{ADVISER_ROLE, TrustRoot};
+use crate::trust_root::{ADVISER_ROLE, Authority, TrustRoot};
 
 /// The city answers for it.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ pub(crate) fn decided(
 ) -> Result<(Approval, Vec<Ignored>), SigError> {
     let envelope = Envelope::decode(envelope)?;
     let checked = envelope.check(PAYLOAD_TYPE, trust.role_keys())?;
-    let roles = trust.decide(&checked.signers)?;
+    let roles = trust.decide(Authority::Approval, &checked.signers)?;
     let approval = Approval::from_signed(statement::read::<SignedApproval>(checked.payload, subject)?)?;
     // Each signer signed the list of all signers: none of them can be taken away unseen.
     let missing: Vec<Name> = approval.roles.difference(&roles).cloned().collect();

@@ -1,7 +1,7 @@
 //! Second state: an admitted vendor signed for this release, and every part of it is what the vendor packed.
 
 use jiff::Timestamp;
-use vaern_door::Name;
+use vaern_door::{Name, guard};
 
 use super::sealed::Sealed;
 use super::{Answered, Approved, Release, ReleaseError, Unverified};
@@ -73,8 +73,12 @@ fn signed_for(envelope: &[u8], subject: &Subject, trust: &TrustRoot) -> Result<S
     let checked = envelope.check(PAYLOAD_TYPE, trust.vendor_keys())?;
     let said: VendorRelease = statement::read(checked.payload, subject)?;
     let own = |key: &PublicKey| trust.vendor_of(key) == Some(&said.vendor);
-    if !checked.signers.iter().any(own) {
+    let Some(signer) = checked.signers.iter().find(|key| own(key)) else {
         return Err(SigError::UnknownKey);
+    };
+    let current = |key: &PublicKey| own(key) && trust.counts_for(key, said.counter);
+    if guard::stands("trust.retired-vendor-key") && !checked.signers.iter().any(current) {
+        return Err(SigError::KeyRetired(signer.id()));
     }
     Ok(Signed { said, ignored: checked.ignored })
 }

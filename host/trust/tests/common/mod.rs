@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use vaern_door::{Digest, Interface, Label, Licences, Manifest, ManifestModel, Name, Size, Version};
 use vaern_trust::{
     ApprovalDraft, ApprovalRule, DpiaRecord, DpoAdvice, Envelope, KravId, PackInputs, ResidualRisk, Responsible,
-    RiskRecord, RoleEntry, SigningKeyPair, TrustRoot, TrustRootFile, VendorEntry,
+    RiskRecord, RoleEntry, RootKey, RootRule, SigningKeyPair, TrustRoot, TrustRootFile, VendorEntry,
 };
 
 pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -134,18 +134,30 @@ pub fn stranger() -> SigningKeyPair {
     key(99)
 }
 
+/// One of three keys of the root.
+pub fn root(number: u8) -> SigningKeyPair {
+    key(60 + number)
+}
+
+pub fn root_key(number: u8) -> RootKey {
+    RootKey { name: name(&format!("root-{number}")), key: root(number).public().to_string() }
+}
+
 pub fn trust_file() -> TrustRootFile {
     let vendor_entry = |text: &str, pair: &SigningKeyPair| VendorEntry {
         name: name(text),
         key: pair.public().to_string(),
         risk_record: Some(RiskRecord { date: "2026-01-10".parse().unwrap(), digest: Digest::of(b"risk") }),
+        retired: vec![],
     };
     let role = |role: &str, holder: &str, pair: &SigningKeyPair| RoleEntry {
         role: name(role),
         name: name(holder),
         key: pair.public().to_string(),
+        retired: false,
     };
     TrustRootFile {
+        version: None,
         vendors: vec![vendor_entry("example-vision", &vendor()), vendor_entry("other-vision", &other_vendor())],
         roles: vec![
             role("jura", "jura-1", &jura()),
@@ -155,6 +167,9 @@ pub fn trust_file() -> TrustRootFile {
             role("dpo", "dpo-1", &dpo()),
         ],
         approval: ApprovalRule { threshold: 2, roles: vec![name("jura")] },
+        channel: Some(ApprovalRule { threshold: 1, roles: vec![name("drift")] }),
+        revocation: None,
+        root: Some(RootRule { threshold: 2, keys: [1, 2, 3].map(root_key).into() }),
     }
 }
 

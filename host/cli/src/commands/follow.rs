@@ -1,0 +1,70 @@
+//! What `vaern run` needs to follow a channel: the channel's files, and the node's own floor.
+
+use std::path::PathBuf;
+
+use jiff::{SignedDuration, Timestamp};
+use vaern_trust::{Approved, ChannelSource as _, Current, DEFAULT_MAX_STALE, Release, SignedFiles, State, TrustRoot};
+
+use crate::commands::channel::place;
+use crate::commands::gate::now;
+use crate::failure::Failure;
+use crate::files;
+use crate::output::Output;
+
+/// Fewer days than this, and the operator is told each time.
+const ALARM_DAYS: i64 = 4;
+
+#[derive(clap::Args)]
+pub(crate) struct Follow {
+    /// The city's channel (a folder, or its channel file): a release that it does not list, or that was revoked, is
+    /// refused.
+    #[arg(long, requires = "state")]
+    channel: Option<PathBuf>,
+    /// The node's state directory, with the floor below which nothing runs again (`vaern channel enrol` makes it).
+    #[arg(long, requires = "channel")]
+    state: Option<PathBuf>,
+    /// Days without a newer channel after which the node stops.
+    #[arg(long, default_value_t = DEFAULT_MAX_STALE.as_hours() / 24, value_parser = clap::value_parser!(i64).range(1..=366))]
+    max_stale: i64,
+}
+
+/// A channel that was taken, and the floor that remembers it.
+pub(crate) struct Followed {
+    state: State,
+    current: Current,
+}
+
+impl Follow {
+    /// Takes the channel, if one is named.
+    pub(crate) fn take(&self, trust: &TrustRoot, output: &Output) -> Result<Option<Followed>, Failure> {
+        let (Some(channel), Some(state)) = (&self.channel, &self.state) else { return Ok(None) };
+        let (dir, file) = place(channel)?;
+        // The floor first: without it nothing is worth reading.
+        let mut state = State::open(&files::open_dir("state", state)?)?;
+        state.check_root(trust)?;
+        let offered = SignedFiles::named(&dir, file).offered(trust)?;
+        let current = state.take(&offered, now(), SignedDuration::from_hours(24 * self.max_stale))?;
+        if let Some(doubt) = current.doubt() {
+            output.say(&format!("vaern: ALARM {doubt}; trust decisions go by {}", current.time()));
+        }
+        if current.days_left() < ALARM_DAYS {
+            output.say(&format!(
+                "vaern: ALARM {} day(s) until this node stops for want of a newer channel",
+                current.days_left()
+            ));
+        }
+        Ok(Some(Followed { state, current }))
+    }
+}
+
+impl Followed {
+    /// The time that trust decisions go by.
+    pub(crate) fn time(&self) -> Timestamp {
+        self.current.time()
+    }
+
+    /// Judges a release under the channel, and raises the floor.
+    pub(crate) fn admit(&mut self, release: &Release<Approved>) -> Result<(), Failure> {
+        Ok(self.state.admit(release, &self.current)?)
+    }
+}

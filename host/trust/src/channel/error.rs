@@ -1,0 +1,152 @@
+//! Why a channel, or a release under it, is refused.
+
+use std::io;
+
+use jiff::Timestamp;
+use vaern_door::{Blame, Digest, Krav, Name};
+
+use crate::floor::{FloorError, Role};
+use crate::release::ReleaseError;
+use crate::sig_error::SigError;
+
+/// Why a channel, or a release under it, is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UpdateError {
+    /// The node's own floor cannot be used.
+    #[error(transparent)]
+    Floor(#[from] FloorError),
+    /// The channel's signatures or form do not hold.
+    #[error("channel: {0}")]
+    Channel(SigError),
+    /// The signatures or form of the list of revocations do not hold.
+    #[error("revocations: {0}")]
+    Revocations(SigError),
+    /// The trust root is not one that this node may go by.
+    #[error("trust root: {0}")]
+    Root(SigError),
+    /// A file could not be read or written.
+    #[error("`{file}`: {kind}")]
+    Io {
+        /// Which file.
+        file: String,
+        /// What the system said.
+        kind: io::ErrorKind,
+    },
+    /// A file is longer than any such file may be.
+    #[error("TooLong: `{0}` is longer than 1 MiB")]
+    TooLong(String),
+    /// Something older than what this node has seen.
+    #[error("Rollback: {role} {offered} is offered, this node has seen {have}")]
+    Rollback {
+        /// What is older.
+        role: Role,
+        /// The number that this node has seen.
+        have: u64,
+        /// The number that is offered.
+        offered: u64,
+    },
+    /// Two things with one number.
+    #[error("Equivocation: there are two different {role} with the number {version}")]
+    Equivocation {
+        /// What.
+        role: Role,
+        /// The number.
+        version: u64,
+    },
+    /// Files of different times.
+    #[error("MixAndMatch: the channel goes with revocations from number {need}, number {have} is offered")]
+    MixAndMatch {
+        /// The number that is offered; 0 for no list.
+        have: u64,
+        /// The least number that belongs to the channel.
+        need: u64,
+    },
+    /// The channel has ended.
+    #[error("Expired: the channel expired {0}")]
+    Expired(Timestamp),
+    /// No newer channel for too long.
+    #[error("Frozen: the newest channel is of {issued}, and {days} days is the most that a node runs without news")]
+    Frozen {
+        /// When the newest channel was signed.
+        issued: Timestamp,
+        /// The maximal staleness in days.
+        days: i64,
+    },
+    /// The channel does not list the release.
+    #[error("NotListed: the channel `{channel}` does not list the release {release}")]
+    NotListed {
+        /// Name of the channel.
+        channel: Name,
+        /// The release.
+        release: Digest,
+    },
+    /// The release was revoked.
+    #[error("Revoked: the release {release} was revoked{}", reason.as_ref().map(|r| format!(": {r}")).unwrap_or_default())]
+    Revoked {
+        /// The release.
+        release: Digest,
+        /// Why, where the list at hand says it; printable characters only.
+        reason: Option<String>,
+    },
+    /// The release has a known hole.
+    #[error("CounterBelowMinimum: the release has the counter {counter}, the least that is safe is {minimum}")]
+    CounterBelowMinimum {
+        /// Its counter.
+        counter: u64,
+        /// The least counter.
+        minimum: u64,
+    },
+    /// The active release, kept on this node, does not hold.
+    #[error("the active release: {0}")]
+    Active(ReleaseError),
+}
+
+impl UpdateError {
+    /// The requirement behind it.
+    #[must_use]
+    pub const fn krav(&self) -> Krav {
+        match self {
+            Self::Floor(e) => e.krav(),
+            Self::Channel(e) | Self::Revocations(e) | Self::Root(e) => e.krav(),
+            Self::Active(e) => e.krav(),
+            Self::Io { .. } => Krav("STD-02"),
+            Self::Expired(_) | Self::Frozen { .. } => Krav("GOV-04"),
+            _ => Krav("CYB-01"),
+        }
+    }
+
+    /// Who has to act.
+    #[must_use]
+    pub const fn blame(&self) -> Blame {
+        match self {
+            Self::Floor(e) => e.blame(),
+            Self::Active(e) => e.blame(),
+            Self::Channel(e) | Self::Revocations(e) | Self::Root(e) => e.blame(Blame::Policy),
+            Self::Io { .. } | Self::Expired(_) | Self::Frozen { .. } | Self::TooLong(_) | Self::Rollback { .. } => {
+                Blame::Operator
+            }
+            _ => Blame::Policy,
+        }
+    }
+
+    /// What to do next.
+    #[must_use]
+    pub const fn mend(&self) -> &'static str {
+        match self {
+            Self::Floor(e) => e.mend(),
+            Self::Channel(e) | Self::Revocations(e) | Self::Root(e) => e.mend(),
+            Self::Active(e) => e.mend(),
+            Self::Io { .. } => "check that the channel's folder is there and can be read",
+            Self::TooLong(_) => "get the channel anew; a server that sends without end is not the city's",
+            Self::Rollback { .. } | Self::MixAndMatch { .. } => "get the newest channel and revocations from the city",
+            Self::Equivocation { .. } => {
+                "somebody signed two different things under one number: stop, and ask the city which one it meant"
+            }
+            Self::Expired(_) | Self::Frozen { .. } => "get the newest channel from the city; if it is, check the clock",
+            Self::NotListed { .. } => "publish the release in the channel, or run one that is listed",
+            Self::Revoked { .. } => "run another release; one that was revoked never runs again",
+            Self::CounterBelowMinimum { .. } => "run a newer release of the plugin",
+        }
+    }
+}
