@@ -37,12 +37,21 @@ pub enum JsonError {
 
 /// Reads `T` from one whole JSON text.
 pub(crate) fn parse<T: DeserializeOwned + Serialize>(bytes: &[u8]) -> Result<T, JsonError> {
+    from_value(value(bytes)?)
+}
+
+fn value(bytes: &[u8]) -> Result<Value, JsonError> {
     if bytes.len() > MAX_BYTES {
         return Err(JsonError::TooLarge);
     }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = Node { depth: 0 }.deserialize(&mut reader).and_then(|v| reader.end().map(|()| v)).map_err(named)?;
-    from_value(value)
+    Node { depth: 0 }.deserialize(&mut reader).and_then(|v| reader.end().map(|()| v)).map_err(named)
+}
+
+/// Reads `T` from a file in a format that others define and extend: the same bounds, no key twice, but unknown fields
+/// and second spellings pass.
+pub(crate) fn foreign<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
+    T::deserialize(&value(bytes)?).map_err(named)
 }
 
 /// Reads `T` from a value that came through [`parse`].

@@ -38,7 +38,7 @@ pub use floor::{Clock, Doubt, Floor, FloorError, Mark, Moment, Recovery, Recover
 pub use json::JsonError;
 pub use key_files::{KeyFiles, KeyOwner, read_public, read_secret, write_pair};
 pub use keys::{KeyError, PublicKey, SigningKeyPair};
-pub use package::{Contents, PackInputs, PkgError, Ports, examine, inspect, pack};
+pub use package::{Contents, PackInputs, PkgError, Ports, examine, inspect, pack, sbom_from_cargo_lock};
 pub use release::{Answered, Approved, Release, ReleaseError, Unverified, Verified, verify};
 pub use root::SignedRoot;
 pub use sig_error::{ApprovalGap, Form, SigError};

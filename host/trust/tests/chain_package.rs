@@ -421,3 +421,42 @@ fn an_empty_config_is_empty_and_parts_are_there_once() {
         assert!(matches!(none, PkgError::PartCount(_)), "{kind:?}");
     }
 }
+
+#[test]
+fn pkg_11n_a_list_of_packages_other_than_the_one_inside_is_refused() {
+    let list = br#"{"packages":[{"name":"finder","version":"1.0.0","root":true},{"name":"boxes","version":"2.1.0"},{"name":"bindgen","version":"0.1.0","kind":"build"}]}"#;
+    let section: String =
+        miniz_oxide::deflate::compress_to_vec_zlib(list, 6).iter().map(|b| format!("\\{b:02x}")).collect();
+    let text = format!(
+        r#"(component (core module (@custom ".dep-v0" "{section}")) (instance $i) (export "tmf:vision/plugin@0.1.0" (instance $i)))"#
+    );
+    let with = |packages: &[(&str, &str)]| {
+        let parts: Vec<Value> =
+            packages.iter().map(|(n, v)| json!({"type": "library", "name": n, "version": v})).collect();
+        let mut inputs = inputs();
+        inputs.component = wat::parse_str(&text).unwrap();
+        inputs.sbom = Some(
+            serde_json::to_vec(&json!({"bomFormat": "CycloneDX", "specVersion": "1.6", "components": parts})).unwrap(),
+        );
+        vaern_trust::pack(&inputs, &room())
+    };
+    assert!(with(&[("boxes", "2.1.0")]).is_ok(), "PKG-11P");
+    let mismatch = |missing: &[&str], extra: &[&str]| {
+        let owned = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect();
+        Err(PkgError::SbomMismatch { missing: owned(missing), extra: owned(extra) })
+    };
+    assert_eq!(with(&[]), mismatch(&["boxes 2.1.0"], &[]));
+    assert_eq!(with(&[("boxes", "2.1.1")]), mismatch(&["boxes 2.1.0"], &["boxes 2.1.1"]));
+    assert_eq!(with(&[("boxes", "2.1.0"), ("maths", "0.3.0")]), mismatch(&[], &["maths 0.3.0"]));
+}
+
+#[test]
+fn lev_02p_the_same_inputs_give_the_same_digest() {
+    let made = [(); 3].map(|()| vaern_trust::pack(&inputs(), &room()).unwrap());
+    assert!(made[0] == made[1] && made[1] == made[2]);
+    let mut other = inputs();
+    other.sbom = None;
+    assert_ne!(vaern_trust::pack(&other, &room()).unwrap(), made[0], "the SBOM is part of what is signed");
+    let read = vaern_trust::inspect(&packed()).unwrap().1;
+    assert_eq!(read.sbom, inputs().sbom);
+}

@@ -1,7 +1,9 @@
 //! `vaern approve REL`: the city's decision, shown before it is signed.
 
+use std::io::{BufRead as _, IsTerminal as _, Read as _};
 use std::path::PathBuf;
 
+use cap_std::fs::Dir;
 use serde::Serialize;
 use vaern_door::{Digest, Name};
 use vaern_trust::{ApprovalDraft, KeyOwner, SigningKeyPair};
@@ -24,7 +26,7 @@ pub(crate) struct Args {
     /// Secret key files of those who sign, each in its role.
     #[arg(long = "key", required = true)]
     keys: Vec<PathBuf>,
-    /// Sign what is shown. Without this the statement is shown and nothing is written.
+    /// Sign what is shown. Without this the statement is shown; on a terminal you are asked, else nothing is written.
     #[arg(long)]
     yes: bool,
 }
@@ -48,19 +50,60 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
     let signing: Vec<(&Name, &SigningKeyPair)> = signers.iter().map(|(owner, pair)| (&owner.role, pair)).collect();
     let roles: Vec<&Name> = signing.iter().map(|(role, _)| *role).collect();
     let statement = vaern_trust::preview_approval(&dir, &trust, &draft, &roles)?;
-    let release = if args.yes {
-        vaern_trust::approve(&dir, &trust, &draft, &signing, now())?
-    } else {
-        vaern_trust::Release::open(&dir)?.digest()
-    };
-    let lines = if args.yes {
+    let digest = vaern_trust::Release::open(&dir)?.digest();
+    let signs = args.yes || confirmed(&dir, &draft, &roles, &statement, digest, output)?;
+    let release = if signs { vaern_trust::approve(&dir, &trust, &draft, &signing, now())? } else { digest };
+    let lines = if signs && !args.yes {
+        format!("Approved and signed: {release}")
+    } else if signs {
         format!("{statement}\n\nApproved and signed: {release}")
     } else {
         format!("{statement}\n\nNothing was signed. Run the same command with --yes to sign exactly this.")
     };
     let statement = serde_json::from_str(&statement).map_err(|e| Failure::internal(e.to_string()))?;
     let roles = roles.into_iter().cloned().collect();
-    output.result(&Decision { release, signed: args.yes, roles, statement }, &lines)
+    output.result(&Decision { release, signed: signs, roles, statement }, &lines)
+}
+
+/// On a terminal: shows what is about to be signed, and asks. A person confirms by the release's own digits, which no
+/// habit types.
+fn confirmed(
+    dir: &Dir,
+    draft: &ApprovalDraft,
+    roles: &[&Name],
+    statement: &str,
+    digest: Digest,
+    output: &Output,
+) -> Result<bool, Failure> {
+    if output.json || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return Ok(false);
+    }
+    let (_, contents) = vaern_trust::inspect(dir)?;
+    let manifest = &contents.manifest;
+    let labels = manifest.labels.iter().map(vaern_door::Label::as_str).collect::<Vec<_>>().join(", ");
+    let sees = if manifest.capabilities.contains(&vaern_door::Interface::Pixels) {
+        "reads the masked pixels"
+    } else {
+        "pixel-blind"
+    };
+    output.say(&format!(
+        "{} {} (counter {}) by {}\n  finds    {labels}\n  sees     {sees}\n  purpose  {}, on {}\n  until    {}\n  roles    {}\n\nThe statement that is signed:\n\n{statement}\n",
+        manifest.name,
+        manifest.version,
+        manifest.counter,
+        manifest.vendor,
+        draft.purpose,
+        draft.legal_basis.as_deref().unwrap_or("no legal basis"),
+        draft.expires.map_or("no end".to_owned(), |end| end.to_string()),
+        roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(", "),
+    ));
+    let wanted: String = digest.hex().chars().take(8).collect();
+    output.say(&format!(
+        "To sign exactly this, type the first 8 digits of the release, {wanted}. Anything else signs nothing."
+    ));
+    let mut answer = String::new();
+    std::io::stdin().lock().take(64).read_line(&mut answer).map_err(|e| Failure::usage(e.to_string()))?;
+    Ok(answer.trim() == wanted)
 }
 
 /// Reads secret keys with their owners.

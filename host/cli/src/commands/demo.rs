@@ -46,6 +46,7 @@ const POLICIES: [(&str, &str); 6] = [
 
 const COMPONENT: &[u8] = include_bytes!("../../../../plugins/prebuilt/container-model.wasm");
 const MANIFEST: &str = include_str!("../../../../plugins/container-model/vaern.toml");
+const LOCK: &[u8] = include_bytes!("../../../../plugins/Cargo.lock");
 const MODEL: &[u8] = include_bytes!("../../../../models/container.onnx");
 const MODEL_CARD: &str = include_str!("../../../../models/container.md");
 
@@ -87,13 +88,14 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
 
     output.say("4  the vendor packs and signs a plugin");
     let release_path = args.out.join("release");
-    let inputs = plugin::inputs(COMPONENT.to_vec(), MANIFEST.as_bytes(), |file| {
+    let mut inputs = plugin::inputs(COMPONENT.to_vec(), MANIFEST.as_bytes(), |file| {
         match file.extension().and_then(|e| e.to_str()) {
             Some("onnx") => Ok(MODEL.to_vec()),
             Some("md") => Ok(MODEL_CARD.as_bytes().to_vec()),
             _ => Err(Failure::internal(format!("the demo has no file {}", file.display()))),
         }
     })?;
+    inputs.sbom = Some(plugin::sbom_of(LOCK, &inputs.manifest.name)?);
     let digest = plugin::pack(&inputs, &release_path)?;
     let release_dir = files::open_dir("release", &release_path)?;
     vaern_trust::sign_vendor(&release_dir, &vendor.1)?;

@@ -2,6 +2,7 @@
 
 pub(crate) mod approve;
 pub(crate) mod channel;
+pub(crate) mod check;
 pub(crate) mod demo;
 pub(crate) mod follow;
 pub(crate) mod gate;

@@ -1,4 +1,4 @@
-//! `vaern plugin new|pack|sign|inspect`: the vendor's side.
+//! `vaern plugin new|pack|sign|check|inspect`: the vendor's side.
 
 use std::path::{Path, PathBuf};
 
@@ -30,6 +30,12 @@ pub(crate) enum Command {
         /// The manifest (`vaern.toml`); the files that it names are looked for beside it.
         #[arg(long)]
         manifest: PathBuf,
+        /// The SBOM: CycloneDX JSON. It must agree with the list that `cargo auditable` leaves in a component.
+        #[arg(long, conflicts_with = "lock")]
+        sbom: Option<PathBuf>,
+        /// Make the SBOM from this `Cargo.lock`, for the package that has the name of the plugin.
+        #[arg(long)]
+        lock: Option<PathBuf>,
         /// Directory for the release; must be empty or absent.
         #[arg(long)]
         out: PathBuf,
@@ -42,6 +48,8 @@ pub(crate) enum Command {
         #[arg(long)]
         key: PathBuf,
     },
+    /// Everything that stands between a release and an approval, at once, each with the krav and the mend.
+    Check(super::check::Args),
     /// One page: what a release is, and what it can and cannot do.
     Inspect {
         /// The release directory.
@@ -84,13 +92,18 @@ const MAX_PART_BYTES: u64 = 512 << 20;
 pub(crate) fn run(command: &Command, output: &Output) -> Result<(), Failure> {
     match command {
         Command::New { name, parent } => new(name, parent, output),
-        Command::Pack { component, manifest, out } => {
+        Command::Pack { component, manifest, sbom, lock, out } => {
             let component = files::read("component", component, MAX_PART_BYTES)?;
             let text = files::read("manifest", manifest, 1 << 20)?;
             let beside = manifest.parent().unwrap_or_else(|| Path::new(""));
-            let inputs = inputs(component, &text, |file| {
+            let mut inputs = inputs(component, &text, |file| {
                 files::read("part of the release", &beside.join(file), MAX_PART_BYTES)
             })?;
+            inputs.sbom = match (sbom, lock) {
+                (Some(file), _) => Some(files::read("SBOM", file, 1 << 20)?),
+                (None, Some(file)) => Some(sbom_of(&files::read("lock file", file, 16 << 20)?, &inputs.manifest.name)?),
+                (None, None) => None,
+            };
             let digest = pack(&inputs, out)?;
             let lines = format!(
                 "Packed {}\n  release  {}\n  next     vaern plugin sign {0} --key YOUR.secret.toml",
@@ -108,6 +121,7 @@ pub(crate) fn run(command: &Command, output: &Output) -> Result<(), Failure> {
             let digest = vaern_trust::sign_vendor(&dir, pair)?;
             output.result(&Packed { release: digest }, &format!("Signed {digest} as {}", owner.name))
         }
+        Command::Check(args) => super::check::run(args, output),
         Command::Inspect { release } => inspect(release, output),
     }
 }
@@ -167,7 +181,13 @@ pub(crate) fn inputs(
         models: entries,
         licences: file.licences,
     };
-    Ok(PackInputs { component, manifest, models, model_card })
+    Ok(PackInputs { component, manifest, models, model_card, sbom: None })
+}
+
+/// The SBOM of a plugin from the lock file that it was built with.
+pub(crate) fn sbom_of(lock: &[u8], plugin: &Name) -> Result<Vec<u8>, Failure> {
+    let text = std::str::from_utf8(lock).map_err(|_| Failure::usage("the lock file is not UTF-8"))?;
+    Ok(vaern_trust::sbom_from_cargo_lock(text, plugin.as_str())?)
 }
 
 /// Packs into a directory that is made where it is absent.
@@ -200,6 +220,18 @@ fn inspect(release: &Path, output: &Output) -> Result<(), Failure> {
     for import in &contents.ports.imports {
         lines += &format!("  {import}\n");
     }
+    lines += &format!(
+        "\nWhat comes with it:\n  licences    plugin {}; model {}; training data {}\n  model card  {}\n  SBOM        {}\n",
+        manifest.licences.plugin,
+        manifest.licences.model,
+        manifest.licences.training_data,
+        contents.model_card.as_ref().map_or("none".to_owned(), |card| format!("{} bytes", card.len())),
+        match (&contents.sbom, &contents.ports.packages) {
+            (None, _) => "none",
+            (Some(_), None) => "CycloneDX; the component holds no list of its own to compare it with",
+            (Some(_), Some(_)) => "CycloneDX, the same as the list inside the component",
+        },
+    );
     output.result(
         &serde_json::json!({ "release": digest, "manifest": manifest, "imports": contents.ports.imports }),
         &lines,

@@ -26,7 +26,8 @@ const MAX_ROWS: usize = 100_000;
 
 /// The node's floor, open. Only one process has it at a time.
 pub struct Floor {
-    database: Database,
+    /// `None` only while it is dropped.
+    database: Option<Database>,
     rows: Rows,
     /// After a failed write nobody knows what is on the disk until it is read again.
     failed: bool,
@@ -95,21 +96,35 @@ impl Floor {
             .create_with_backend(backend)
             .map_err(|e| storage(io::Error::other(e)))?;
         write(&database, &rows)?;
-        Ok(Self { database, rows, failed: false })
+        Ok(Self { database: Some(database), rows, failed: false })
     }
 
     fn read(open: impl FnOnce() -> Result<Database, redb::DatabaseError>) -> Result<Self, FloorError> {
-        // A torn file must not take the node down: what the library does not expect is a panic.
-        let read = catch_unwind(AssertUnwindSafe(|| {
-            let database = open().map_err(|e| match e {
+        // A torn file must not take the node down: what the library does not expect is a panic, also when it closes.
+        let mut database = catch_unwind(AssertUnwindSafe(|| {
+            open().map_err(|e| match e {
                 redb::DatabaseError::DatabaseAlreadyOpen => FloorError::Busy,
                 other => unreadable(&other),
-            })?;
-            let table = table(&database)?;
-            Ok((database, table))
+            })
+        }))
+        .unwrap_or_else(|_| Err(torn()))?;
+        // Every page is held against its checksum. A page that was mended may be one of an older time.
+        let read = catch_unwind(AssertUnwindSafe(|| {
+            match database.check_integrity() {
+                Ok(true) => {}
+                Ok(false) => return Err(FloorError::Unreadable("a page of it is damaged".to_owned())),
+                Err(error) => return Err(unreadable(&error)),
+            }
+            Rows::decode(table(&database)?)
         }));
-        let (database, table) = read.unwrap_or_else(|_| Err(FloorError::Unreadable("it is torn".to_owned())))?;
-        Ok(Self { database, rows: Rows::decode(table)?, failed: false })
+        let floor = |rows| Self { database: Some(database), rows, failed: false };
+        match read.unwrap_or_else(|_| Err(torn())) {
+            Ok(rows) => Ok(floor(rows)),
+            Err(error) => {
+                drop(floor(Rows::at(jiff::Timestamp::UNIX_EPOCH)));
+                Err(error)
+            }
+        }
     }
 
     /// The rows in force.
@@ -133,7 +148,10 @@ impl Floor {
         if self.failed {
             return Err(FloorError::Storage("an earlier write failed".to_owned()));
         }
-        let written = catch_unwind(AssertUnwindSafe(|| write(&self.database, &next)));
+        let written = catch_unwind(AssertUnwindSafe(|| match &self.database {
+            Some(database) => write(database, &next),
+            None => Err(FloorError::Storage("it is closed".to_owned())),
+        }));
         match written.unwrap_or_else(|_| Err(FloorError::Storage("the store gave up".to_owned()))) {
             Ok(()) => {
                 self.rows = next;
@@ -147,8 +165,20 @@ impl Floor {
     }
 }
 
+impl Drop for Floor {
+    fn drop(&mut self) {
+        let database = self.database.take();
+        // Closing writes; on a damaged file it may panic. All that was committed is on the disk already.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(database)));
+    }
+}
+
 fn storage(error: io::Error) -> FloorError {
     FloorError::Storage(error.to_string())
+}
+
+fn torn() -> FloorError {
+    FloorError::Unreadable("it is torn".to_owned())
 }
 
 fn unreadable(error: &impl ToString) -> FloorError {

@@ -7,11 +7,15 @@ use wasmparser::component_types::ComponentEntityType;
 use wasmparser::{Encoding, Parser, Payload, Validator, WasmFeatures};
 
 use super::error::PkgError;
+use super::sbom;
 use crate::printable::printable;
 
 const DOOR: &str = "tmf:vision/";
 const VERSION: &str = "@0.1.0";
 const PLUGIN: &str = "tmf:vision/plugin@0.1.0";
+
+/// Where `cargo auditable` leaves the list of packages.
+const DEPENDENCIES: &str = ".dep-v0";
 
 /// Modules and components inside one another, in sum. A component made by the usual tools has about five.
 const MAX_PARTS: usize = 64;
@@ -31,6 +35,9 @@ pub struct Ports {
     pub exports: BTreeSet<String>,
     /// The capabilities that the imports need.
     pub needs: BTreeSet<Interface>,
+    /// The packages that the component is built from, by name and version, where its build left a list inside
+    /// (`cargo auditable`).
+    pub packages: Option<BTreeSet<(String, String)>>,
 }
 
 /// Examines a component in bounded time and memory, before anything is compiled.
@@ -40,12 +47,12 @@ pub struct Ports {
 /// [`PkgError::NoPlugin`].
 pub fn examine(bytes: &[u8]) -> Result<Ports, PkgError> {
     preamble(bytes)?;
-    let (import_names, exports) = walk(bytes)?;
+    let Walked { imports: import_names, exports, packages } = walk(bytes)?;
     let types = Validator::new_with_features(features())
         .validate_all(bytes)
         .map_err(|e| PkgError::NotAComponent(printable(e.message())))?;
     let types = types.as_ref();
-    let mut ports = Ports { imports: BTreeSet::new(), exports, needs: BTreeSet::new() };
+    let mut ports = Ports { imports: BTreeSet::new(), exports, needs: BTreeSet::new(), packages };
     for name in import_names {
         let refused = || PkgError::ImportNotGranted { name: printable(&name) };
         let item = types.component_item_for_import(&name).ok_or_else(refused)?;
@@ -103,10 +110,17 @@ fn features() -> WasmFeatures {
         | WasmFeatures::COMPONENT_MODEL
 }
 
+struct Walked {
+    imports: Vec<String>,
+    exports: BTreeSet<String>,
+    packages: Option<BTreeSet<(String, String)>>,
+}
+
 /// Counts what is inside and lists the outer component's imports and exports.
-fn walk(bytes: &[u8]) -> Result<(Vec<String>, BTreeSet<String>), PkgError> {
+fn walk(bytes: &[u8]) -> Result<Walked, PkgError> {
     let bad = |e: wasmparser::BinaryReaderError| PkgError::NotAComponent(printable(e.message()));
     let (mut imports, mut exports) = (Vec::new(), BTreeSet::new());
+    let mut packages: Option<BTreeSet<(String, String)>> = None;
     let (mut depth, mut parts, mut custom) = (0_usize, 0_usize, 0_usize);
     for payload in Parser::new(0).parse_all(bytes) {
         match payload.map_err(bad)? {
@@ -121,7 +135,10 @@ fn walk(bytes: &[u8]) -> Result<(Vec<String>, BTreeSet<String>), PkgError> {
                 }
             }
             Payload::End(_) => depth = depth.saturating_sub(1),
-            Payload::CustomSection(_) => {
+            Payload::CustomSection(section) => {
+                if section.name() == DEPENDENCIES {
+                    packages.get_or_insert_default().extend(sbom::embedded(section.data())?);
+                }
                 custom += 1;
                 if custom > MAX_CUSTOM {
                     return Err(PkgError::TooComplex { what: "custom sections" });
@@ -152,7 +169,7 @@ fn walk(bytes: &[u8]) -> Result<(Vec<String>, BTreeSet<String>), PkgError> {
             _ => {}
         }
     }
-    Ok((imports, exports))
+    Ok(Walked { imports, exports, packages })
 }
 
 /// The interface of `tmf:vision` that a full import name stands for.

@@ -100,6 +100,17 @@ pub enum PkgError {
         /// In the binary only.
         actual: Vec<String>,
     },
+    /// The list of what the component is made of cannot be read.
+    #[error("SBOM: {0}")]
+    Sbom(String),
+    /// The list is not that of the component.
+    #[error("the SBOM is not that of the component: missing [{}], extra [{}]", missing.join(", "), extra.join(", "))]
+    SbomMismatch {
+        /// In the component only.
+        missing: Vec<String>,
+        /// In the SBOM only.
+        extra: Vec<String>,
+    },
     /// Models and manifest do not agree.
     #[error("model `{0}` is not the one that the manifest names")]
     ModelMismatch(Name),
@@ -137,7 +148,7 @@ impl PkgError {
     pub const fn krav(&self) -> Krav {
         match self {
             Self::ImportNotGranted { .. } | Self::ImportMismatch { .. } => Krav("LEV-06"),
-            Self::ModelMismatch(_) | Self::RefMismatch => Krav("LEV-02"),
+            Self::ModelMismatch(_) | Self::RefMismatch | Self::Sbom(_) | Self::SbomMismatch { .. } => Krav("LEV-02"),
             Self::Io { .. } | Self::Exists => Krav("STD-02"),
             _ => Krav("CYB-01"),
         }
@@ -167,6 +178,8 @@ impl PkgError {
             Self::ImportNotGranted { .. } => "build the plugin without it: only tmf:vision is linked, no WASI",
             Self::WorldVersion { .. } | Self::NoPlugin => "build the plugin against this host's WIT package",
             Self::ImportMismatch { .. } => "declare in the manifest what the plugin uses, and pack it anew",
+            Self::Sbom(_) => "make the SBOM with `vaern plugin pack --lock Cargo.lock`, or as CycloneDX JSON",
+            Self::SbomMismatch { .. } => "make the SBOM from the very build that made the component",
             Self::ModelMismatch(_) => "pack the models that the manifest names",
             Self::UnknownField { .. } => "take the field out or spell it right",
             _ => "ask the vendor to pack the release anew with `vaern plugin pack`",

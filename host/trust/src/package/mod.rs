@@ -4,7 +4,7 @@
 //! oci-layout
 //! index.json                      names the release index and the statements about it; itself unsigned
 //! blobs/sha256/…                  release index   → component artifact (CNCF wasm artifact)
-//!                                                 → manifest artifact, model artifacts, model card artifact
+//!                                                 → manifest artifact, model artifacts, model card, SBOM
 //!                                 statements      → DSSE envelope, with the release index as OCI `subject`
 //! ```
 //!
@@ -16,11 +16,13 @@ mod error;
 mod layout;
 mod oci;
 mod pack;
+mod sbom;
 
 pub use component::{Ports, examine};
 pub use contents::{Contents, inspect};
 pub use error::PkgError;
 pub use pack::{PackInputs, pack};
+pub use sbom::sbom_from_cargo_lock;
 
 pub(crate) use contents::read_contents;
 pub(crate) use layout::{Layout, Shelf, StatementKind};

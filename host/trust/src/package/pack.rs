@@ -22,6 +22,8 @@ pub struct PackInputs {
     pub models: Vec<(Name, Vec<u8>)>,
     /// The model card, in Markdown.
     pub model_card: Option<String>,
+    /// The SBOM: CycloneDX JSON.
+    pub sbom: Option<Vec<u8>>,
 }
 
 /// Packs a release into the empty directory `dir` and gives its digest. The parts are held against one another first,
@@ -36,7 +38,7 @@ pub fn pack(inputs: &PackInputs, dir: &Dir) -> Result<Digest, PkgError> {
             return Err(PkgError::PartCount("model of each name"));
         }
     }
-    let ports = agree(&inputs.manifest, &inputs.component, &models)?;
+    let ports = agree(&inputs.manifest, &inputs.component, &models, inputs.sbom.as_deref())?;
     let layout = Layout::create(dir)?;
 
     let config = layout.put_json(oci::WASM_CONFIG, &config_of(&inputs.component, &ports))?;
@@ -51,6 +53,9 @@ pub fn pack(inputs: &PackInputs, dir: &Dir) -> Result<Digest, PkgError> {
     }
     if let Some(card) = &inputs.model_card {
         parts.push(layout.put_artifact(oci::MODEL_CARD, card.as_bytes())?);
+    }
+    if let Some(sbom) = &inputs.sbom {
+        parts.push(layout.put_artifact(oci::SBOM, sbom)?);
     }
     layout.put_release(&ImageIndex::new(Some(oci::RELEASE), parts), &release_name(&inputs.manifest))
 }

@@ -169,6 +169,12 @@ impl<S: Answered> Release<S> {
         self.state.contents().model_card.as_deref()
     }
 
+    /// The SBOM: CycloneDX JSON.
+    #[must_use]
+    pub fn sbom(&self) -> Option<&[u8]> {
+        self.state.contents().sbom.as_deref()
+    }
+
     /// Signatures that did not count although the release holds without them. For the log.
     #[must_use]
     pub fn ignored_signatures(&self) -> &[Ignored] {

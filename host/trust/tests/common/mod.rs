@@ -78,7 +78,13 @@ pub fn manifest(models: &[(Name, Vec<u8>)]) -> Manifest {
 
 pub fn inputs() -> PackInputs {
     let models = vec![(name("finder"), b"model bytes".to_vec())];
-    PackInputs { component: tiny(), manifest: manifest(&models), models, model_card: Some("# Card\n".into()) }
+    PackInputs {
+        component: tiny(),
+        manifest: manifest(&models),
+        models,
+        model_card: Some("# Card\n".into()),
+        sbom: Some(br#"{"bomFormat":"CycloneDX","specVersion":"1.6","components":[]}"#.to_vec()),
+    }
 }
 
 pub fn draft() -> ApprovalDraft {
