@@ -42,8 +42,11 @@ pub use package::{Contents, PackInputs, PkgError, Ports, examine, inspect, pack,
 pub use release::{Answered, Approved, Release, ReleaseError, Unverified, Verified, verify};
 pub use root::SignedRoot;
 pub use sig_error::{ApprovalGap, Form, SigError};
-pub use sign::{approve, preview_approval, sign_vendor};
-pub use statement::{Approval, ApprovalDraft, DpiaRecord, DpoAdvice, KravId, ResidualRisk, Responsible, VendorRelease};
+pub use sign::{approve, preview_approval, sign_test_result, sign_vendor};
+pub use statement::{
+    Approval, ApprovalDraft, DpiaRecord, DpoAdvice, KravId, Outcome, ResidualRisk, Responsible, TakenPart, TestResult,
+    VendorRelease,
+};
 pub use trust_root::{
     ADVISER_ROLE, ApprovalRule, Authority, RetiredKey, RiskRecord, RoleEntry, RootKey, RootRule, TrustRoot,
     TrustRootFile, VendorEntry,

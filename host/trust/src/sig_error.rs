@@ -195,6 +195,15 @@ pub enum SigError {
     /// The approval has not begun.
     #[error("the approval is valid from {0}")]
     ApprovalNotYetValid(Timestamp),
+    /// A conformance result of another build of the host than those that count, or a host that is no such build.
+    #[error("HostPairMismatch: the result and this host are not of the host line that the approval names")]
+    HostPairMismatch,
+    /// A conformance result that does not cover what is mandatory.
+    #[error("IncompleteResult: not passed: [{}]", tests.iter().map(|t| crate::printable::printable(t)).collect::<Vec<_>>().join(", "))]
+    IncompleteResult {
+        /// The tests that are missing, warned where they must pass, or failed.
+        tests: Vec<String>,
+    },
     /// The approval lacks something that the catalogue demands.
     #[error("{0}")]
     Approval(#[from] ApprovalGap),
@@ -235,6 +244,7 @@ impl SigError {
             Self::NoRiskRecord(_) => Krav("LEV-03"),
             Self::AdviserDecides(_) => Krav("GOV-06"),
             Self::ReleaseMismatch(_) => Krav("LEV-02"),
+            Self::HostPairMismatch | Self::IncompleteResult { .. } => Krav("LEV-04"),
             Self::ThresholdNotMet { .. } | Self::RoleDiversity { .. } | Self::RoleWithoutKey(_) => Krav("SKJ-04"),
             _ => Krav("SKJ-03"),
         }
@@ -255,6 +265,10 @@ impl SigError {
             Self::RoleWithoutKey(_) | Self::BadThreshold { .. } => "mend the [approval] part of the trust root",
             Self::DuplicateKey(_) | Self::DuplicateName(_) => "list each key and each name once in the trust root",
             Self::Unsigned => "have it signed",
+            Self::HostPairMismatch => {
+                "run the suite on this host line, and publish this build of the host in the channel"
+            }
+            Self::IncompleteResult { .. } => "run the whole suite again and sign its result",
             Self::KeyRetired(_) => "have it signed anew with the key that took its place",
             Self::BadRootChain(_) => {
                 "apply the signed roots one after another, each signed by the keys before and after"

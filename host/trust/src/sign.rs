@@ -11,8 +11,8 @@ use crate::keys::SigningKeyPair;
 use crate::package::{Layout, StatementKind, read_contents};
 use crate::release::{Release, ReleaseError, decided};
 use crate::sig_error::SigError;
-use crate::statement::{self, Approval, ApprovalDraft, PAYLOAD_TYPE, Subject, VendorRelease};
-use crate::trust_root::{ADVISER_ROLE, TrustRoot};
+use crate::statement::{self, Approval, ApprovalDraft, PAYLOAD_TYPE, Subject, TestResult, VendorRelease};
+use crate::trust_root::{ADVISER_ROLE, Authority, TrustRoot};
 
 /// Signs the release in `dir` as the vendor that its manifest names, and files the statement there.
 /// Signing twice with one key changes nothing. Gives the release's digest.
@@ -28,6 +28,31 @@ pub fn sign_vendor(dir: &Dir, pair: &SigningKeyPair) -> Result<Digest, ReleaseEr
         .and_then(|payload| Envelope::sign(PAYLOAD_TYPE, payload, &[pair]).encode())
         .map_err(ReleaseError::VendorSignature)?;
     layout.put_statement(&shelf, StatementKind::VendorRelease, &envelope)?;
+    Ok(subject.digest)
+}
+
+/// Signs what a conformance run says of the release in `dir`, and files it there.
+///
+/// # Errors
+/// [`ReleaseError`] if the release's vendor signature does not hold, or the key is of no deciding role.
+pub fn sign_test_result(
+    dir: &Dir,
+    trust: &TrustRoot,
+    result: &TestResult,
+    pair: &SigningKeyPair,
+) -> Result<Digest, ReleaseError> {
+    let release = Release::open(dir)?.verify(trust)?;
+    let subject = Subject { name: release.name().to_owned(), digest: release.digest() };
+    trust.decide(Authority::TestResult, &[pair.public()]).map_err(ReleaseError::TestResult)?;
+    let envelope = statement::write(&subject, result)
+        .and_then(|payload| Envelope::sign(PAYLOAD_TYPE, payload, &[pair]).encode())
+        .map_err(ReleaseError::TestResult)?;
+    let layout = Layout::open(dir)?;
+    let shelf = layout.shelf()?;
+    if shelf.release.digest()? != subject.digest {
+        return Err(ReleaseError::Package(crate::package::PkgError::DigestMismatch(subject.digest)));
+    }
+    layout.put_statement(&shelf, StatementKind::TestResult, &envelope)?;
     Ok(subject.digest)
 }
 

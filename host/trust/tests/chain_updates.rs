@@ -18,9 +18,9 @@ use follow::*;
 use jiff::SignedDuration;
 use vaern_door::Digest;
 use vaern_trust::{
-    Authority, CHANNEL_FILE, CityFile, DEFAULT_MAX_STALE, Doubt, Envelope, FloorError, Mark, REVOCATIONS_FILE,
-    Recovery, RecoveryMark, Role, SecurityMinimum, SigError, SignedRoot, State, Steps, Trip, UpdateError, open_file,
-    sign_file,
+    Authority, CHANNEL_FILE, CityFile, DEFAULT_MAX_STALE, Doubt, Envelope, FloorError, HostLine, Mark, Outcome,
+    REVOCATIONS_FILE, Recovery, RecoveryMark, ReleaseError, Role, SecurityMinimum, SigError, SignedRoot, State, Steps,
+    TakenPart, TestResult, Trip, UpdateError, open_file, sign_file,
 };
 
 #[test]
@@ -452,6 +452,40 @@ fn sig_21n_a_retired_approver_counts_for_nothing() {
     let refused = vaern_trust::verify(&approved(), &rotated, now(), &name("containere")).unwrap_err();
     let id = sikkerhed().public().id();
     assert_eq!(refused, vaern_trust::ReleaseError::Approval(SigError::KeyRetired(id)));
+}
+
+#[test]
+fn sig_23n_a_release_runs_only_on_the_host_line_that_it_was_examined_on() {
+    let mut asked = draft();
+    asked.host_line = Some(name("edge-1"));
+    let dir = signed();
+    let signers = [(&name("jura"), &jura()), (&name("it-sikkerhed"), &sikkerhed())];
+    vaern_trust::approve(&dir, &trust(), &asked, &signers, now()).unwrap();
+    let release = || vaern_trust::verify(&dir, &trust(), now(), &name("containere")).unwrap();
+    let builds = [Digest::of(b"build 1"), Digest::of(b"build 2, a security fix")];
+    let mut file = channel(7, &[4]);
+    file.hosts = vec![HostLine { line: name("edge-1"), builds: builds.into(), tests: ["SBX-01N".to_owned()].into() }];
+    let node = Node::enrolled(&file);
+    let current = node.open().take(&node.offered(), now(), DEFAULT_MAX_STALE).unwrap();
+    let judge = |build: Digest| State::judge_host(&release(), &trust(), &current, build);
+    let refused = |reason| Err(UpdateError::Tested(ReleaseError::TestResult(reason)));
+    assert_eq!(judge(builds[0]), refused(SigError::Unsigned), "no result yet");
+    let result = |tests: &[&str]| TestResult {
+        result: Outcome::Passed,
+        configuration: vec![TakenPart::new("host", builds[0])],
+        passed_tests: tests.iter().map(|test| (*test).to_owned()).collect(),
+        warned_tests: [].into(),
+        failed_tests: [].into(),
+    };
+    vaern_trust::sign_test_result(&dir, &trust(), &result(&[]), &sikkerhed()).unwrap();
+    assert_eq!(judge(builds[0]), refused(SigError::IncompleteResult { tests: vec!["SBX-01N".into()] }));
+    for nobody in [dpo(), vendor(), stranger()] {
+        assert!(vaern_trust::sign_test_result(&dir, &trust(), &result(&["SBX-01N"]), &nobody).is_err());
+    }
+    vaern_trust::sign_test_result(&dir, &trust(), &result(&["SBX-01N"]), &sikkerhed()).unwrap();
+    // SIG-23P: the approval stands on the fixed build of the same line too.
+    assert_eq!((judge(builds[0]), judge(builds[1])), (Ok(()), Ok(())));
+    assert_eq!(judge(Digest::of(b"build of another line")), refused(SigError::HostPairMismatch));
 }
 
 #[test]

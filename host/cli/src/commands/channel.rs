@@ -68,6 +68,9 @@ pub(crate) enum Command {
         /// A build of the host that passed the suite, as LINE=DIGEST.
         #[arg(long, value_parser = host)]
         host: Vec<(Name, Digest)>,
+        /// A test that a release must have passed on a line, as LINE=TEST.
+        #[arg(long, value_parser = mandatory)]
+        mandatory: Vec<(Name, String)>,
     },
     /// Show a channel and check who signed it. Whether it is new enough, a node's own floor says.
     Verify {
@@ -144,6 +147,11 @@ fn host(text: &str) -> Result<(Name, Digest), String> {
     Ok((Name::new(line).map_err(|e| e.to_string())?, build.parse().map_err(|_| "the digest is not one")?))
 }
 
+fn mandatory(text: &str) -> Result<(Name, String), String> {
+    let (line, test) = text.split_once('=').ok_or("write LINE=TEST")?;
+    Ok((Name::new(line).map_err(|e| e.to_string())?, test.to_owned()))
+}
+
 #[derive(Serialize)]
 struct Shown<'c> {
     channel: &'c ChannelFile,
@@ -173,7 +181,7 @@ pub(crate) fn run(command: &Command, output: &Output) -> Result<(), Failure> {
             };
             publish(&dir, channel, signing, output)
         }
-        Command::Publish { releases, signing, days, withdraw, minimum, host } => {
+        Command::Publish { releases, signing, days, withdraw, minimum, host, mandatory } => {
             let dir = files::open_dir("channel", &signing.channel)?;
             let trust = trust_root(&signing.trust)?;
             let offered = SignedFiles::new(&dir).offered(&trust)?;
@@ -202,8 +210,19 @@ pub(crate) fn run(command: &Command, output: &Output) -> Result<(), Failure> {
                 match channel.hosts.iter_mut().find(|known| known.line == *line) {
                     Some(known) if known.builds.contains(build) => {}
                     Some(known) => known.builds.push(*build),
-                    None => channel.hosts.push(HostLine { line: line.clone(), builds: vec![*build] }),
+                    None => channel.hosts.push(HostLine {
+                        line: line.clone(),
+                        builds: vec![*build],
+                        tests: std::collections::BTreeSet::new(),
+                    }),
                 }
+            }
+            for (line, test) in mandatory {
+                let known = channel.hosts.iter_mut().find(|known| known.line == *line).ok_or_else(|| {
+                    Failure::usage(format!("the channel has no host line `{line}`"))
+                        .mend("name a build of it with --host")
+                })?;
+                known.tests.insert(test.clone());
             }
             publish(&dir, channel, signing, output)
         }

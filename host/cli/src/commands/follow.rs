@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use jiff::{SignedDuration, Timestamp};
+use vaern_door::Digest;
 use vaern_trust::{Approved, ChannelSource as _, Current, DEFAULT_MAX_STALE, Release, SignedFiles, State, TrustRoot};
 
 use crate::commands::channel::place;
@@ -64,7 +65,13 @@ impl Followed {
     }
 
     /// Judges a release under the channel, and raises the floor.
-    pub(crate) fn admit(&mut self, release: &Release<Approved>) -> Result<(), Failure> {
+    pub(crate) fn admit(&mut self, release: &Release<Approved>, trust: &TrustRoot) -> Result<(), Failure> {
+        // Read only where an approval asks for it: the program is large.
+        if release.approval().host_line.is_some() {
+            let path = std::env::current_exe().map_err(|e| Failure::internal(e.to_string()))?;
+            let build = Digest::of(&files::read("program", &path, 1 << 30)?);
+            State::judge_host(release, trust, &self.current, build)?;
+        }
         Ok(self.state.admit(release, &self.current)?)
     }
 }

@@ -55,7 +55,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
     let mut followed = args.follow.take(&trust, output)?;
     let release = service::admit(&release, &trust, &set, followed.as_ref().map_or_else(gate::now, Followed::time))?;
     if let Some(followed) = &mut followed {
-        followed.admit(&release)?;
+        followed.admit(&release, &trust)?;
     }
     let backend = args.engine.open()?;
     let built = gate::gate(&set, &args.engine, backend.as_ref(), output)?;

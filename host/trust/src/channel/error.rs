@@ -97,6 +97,9 @@ pub enum UpdateError {
         /// The least counter.
         minimum: u64,
     },
+    /// The release was not examined on this line of the host.
+    #[error(transparent)]
+    Tested(ReleaseError),
     /// The active release, kept on this node, does not hold.
     #[error("the active release: {0}")]
     Active(ReleaseError),
@@ -109,7 +112,7 @@ impl UpdateError {
         match self {
             Self::Floor(e) => e.krav(),
             Self::Channel(e) | Self::Revocations(e) | Self::Root(e) => e.krav(),
-            Self::Active(e) => e.krav(),
+            Self::Active(e) | Self::Tested(e) => e.krav(),
             Self::Io { .. } => Krav("STD-02"),
             Self::Expired(_) | Self::Frozen { .. } => Krav("GOV-04"),
             _ => Krav("CYB-01"),
@@ -121,7 +124,7 @@ impl UpdateError {
     pub const fn blame(&self) -> Blame {
         match self {
             Self::Floor(e) => e.blame(),
-            Self::Active(e) => e.blame(),
+            Self::Active(e) | Self::Tested(e) => e.blame(),
             Self::Channel(e) | Self::Revocations(e) | Self::Root(e) => e.blame(Blame::Policy),
             Self::Io { .. } | Self::Expired(_) | Self::Frozen { .. } | Self::TooLong(_) | Self::Rollback { .. } => {
                 Blame::Operator
@@ -136,7 +139,7 @@ impl UpdateError {
         match self {
             Self::Floor(e) => e.mend(),
             Self::Channel(e) | Self::Revocations(e) | Self::Root(e) => e.mend(),
-            Self::Active(e) => e.mend(),
+            Self::Active(e) | Self::Tested(e) => e.mend(),
             Self::Io { .. } => "check that the channel's folder is there and can be read",
             Self::TooLong(_) => "get the channel anew; a server that sends without end is not the city's",
             Self::Rollback { .. } | Self::MixAndMatch { .. } => "get the newest channel and revocations from the city",

@@ -1,5 +1,7 @@
 //! The two signed files of a channel.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use vaern_door::{Digest, Manifest, Name};
@@ -86,6 +88,8 @@ pub struct HostLine {
     pub line: Name,
     /// Digests of the programs that passed the suite.
     pub builds: Vec<Digest>,
+    /// Tests that a release must have passed on one of them.
+    pub tests: BTreeSet<String>,
 }
 
 /// The releases that were stopped. A list only grows: what was revoked stays so.

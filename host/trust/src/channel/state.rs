@@ -195,6 +195,26 @@ impl State {
         Ok((role, mark))
     }
 
+    /// Says whether this build of the host is one that the release was examined on: where the approval names a host line,
+    /// the channel must list `build` in it, and a signed result of the suite on that line must cover the line's tests.
+    ///
+    /// # Errors
+    /// [`UpdateError::Tested`].
+    pub fn judge_host(
+        release: &Release<Approved>,
+        trust: &TrustRoot,
+        current: &Current,
+        build: Digest,
+    ) -> Result<(), UpdateError> {
+        let Some(wanted) = &release.approval().host_line else { return Ok(()) };
+        let mismatch = || UpdateError::Tested(ReleaseError::TestResult(SigError::HostPairMismatch));
+        let line = current.channel.hosts.iter().find(|line| line.line == *wanted).ok_or_else(mismatch)?;
+        if guard::stands("trust.host-line") && !line.builds.contains(&build) {
+            return Err(mismatch());
+        }
+        release.tested(trust, &line.tests, &line.builds).map(|_| ()).map_err(UpdateError::Tested)
+    }
+
     /// Judges a release, and remembers that it ran: nothing older of this plugin runs again.
     ///
     /// # Errors

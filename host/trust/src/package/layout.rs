@@ -25,6 +25,7 @@ const MAX_STATEMENTS: usize = 64;
 pub(crate) enum StatementKind {
     VendorRelease,
     Approval,
+    TestResult,
 }
 
 impl StatementKind {
@@ -32,11 +33,12 @@ impl StatementKind {
         match self {
             Self::VendorRelease => "vendor-release",
             Self::Approval => "approval",
+            Self::TestResult => "test-result",
         }
     }
 
     fn parse(text: &str) -> Result<Self, PkgError> {
-        [Self::VendorRelease, Self::Approval]
+        [Self::VendorRelease, Self::Approval, Self::TestResult]
             .into_iter()
             .find(|kind| kind.as_str() == text)
             .ok_or_else(|| PkgError::MediaType(crate::printable::printable(text)))

@@ -1,14 +1,16 @@
 //! Last state of this crate: the city's roles approved this release, for this purpose, at this time.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
-use vaern_door::Name;
+use vaern_door::{Digest, Name};
 
 use super::sealed::Sealed;
 use super::{Answered, Release, ReleaseError, Verified};
 use crate::dsse::{Envelope, Ignored};
 use crate::package::Contents;
 use crate::sig_error::SigError;
-use crate::statement::{self, Approval, PAYLOAD_TYPE, SignedApproval, Subject};
+use crate::statement::{self, Approval, PAYLOAD_TYPE, SignedApproval, Subject, TestResult};
 use crate::trust_root::{ADVISER_ROLE, Authority, TrustRoot};
 
 /// The city answers for it.
@@ -16,6 +18,7 @@ use crate::trust_root::{ADVISER_ROLE, Authority, TrustRoot};
 pub struct Approved {
     contents: Contents,
     approval: Approval,
+    results: Vec<Vec<u8>>,
     ignored: Vec<Ignored>,
 }
 
@@ -58,9 +61,10 @@ impl Approved {
             }
         }
         let (approval, more) = best.map_err(ReleaseError::Approval)?;
+        let results = state.results.clone();
         let (contents, mut ignored) = state.into_parts();
         ignored.extend(more);
-        Ok(Release { digest, name, state: Self { contents, approval, ignored } })
+        Ok(Release { digest, name, state: Self { contents, approval, results, ignored } })
     }
 }
 
@@ -91,7 +95,39 @@ pub(crate) fn decided(
     Ok((approval, ignored))
 }
 
+fn result_of(envelope: &[u8], subject: &Subject, trust: &TrustRoot) -> Result<TestResult, SigError> {
+    let envelope = Envelope::decode(envelope)?;
+    let checked = envelope.check(PAYLOAD_TYPE, trust.role_keys())?;
+    trust.decide(Authority::TestResult, &checked.signers)?;
+    statement::read(checked.payload, subject)
+}
+
 impl Release<Approved> {
+    /// Looks for a conformance result, signed by a deciding role, that covers `mandatory` on one of `builds`, the builds
+    /// of one host line.
+    ///
+    /// # Errors
+    /// [`ReleaseError::TestResult`] with the reason of the last result looked at.
+    pub fn tested(
+        &self,
+        trust: &TrustRoot,
+        mandatory: &BTreeSet<String>,
+        builds: &[Digest],
+    ) -> Result<TestResult, ReleaseError> {
+        let subject = Subject { name: self.name.clone(), digest: self.digest };
+        let mut outcome = Err(SigError::Unsigned);
+        for envelope in &self.state.results {
+            outcome = result_of(envelope, &subject, trust).and_then(|result| {
+                result.covers(mandatory, builds)?;
+                Ok(result)
+            });
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        outcome.map_err(ReleaseError::TestResult)
+    }
+
     /// What the city approved.
     #[must_use]
     pub const fn approval(&self) -> &Approval {

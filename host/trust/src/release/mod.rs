@@ -57,16 +57,20 @@ pub enum ReleaseError {
     /// The city's approval does not hold.
     #[error("approval: {0}")]
     Approval(SigError),
+    /// No conformance result covers it.
+    #[error("test result: {0}")]
+    TestResult(SigError),
 }
 
 impl ReleaseError {
-    /// `package`, `vendor signature` or `approval`.
+    /// `package`, `vendor signature`, `approval` or `test result`.
     #[must_use]
     pub const fn stage(&self) -> &'static str {
         match self {
             Self::Package(_) => "package",
             Self::VendorSignature(_) => "vendor signature",
             Self::Approval(_) => "approval",
+            Self::TestResult(_) => "test result",
         }
     }
 
@@ -75,7 +79,7 @@ impl ReleaseError {
     pub const fn krav(&self) -> Krav {
         match self {
             Self::Package(e) => e.krav(),
-            Self::VendorSignature(e) | Self::Approval(e) => e.krav(),
+            Self::VendorSignature(e) | Self::Approval(e) | Self::TestResult(e) => e.krav(),
         }
     }
 
@@ -85,7 +89,7 @@ impl ReleaseError {
         match self {
             Self::Package(e) => e.blame(),
             Self::VendorSignature(e) => e.blame(Blame::Vendor),
-            Self::Approval(e) => e.blame(Blame::Policy),
+            Self::Approval(e) | Self::TestResult(e) => e.blame(Blame::Policy),
         }
     }
 
@@ -94,7 +98,7 @@ impl ReleaseError {
     pub const fn mend(&self) -> &'static str {
         match self {
             Self::Package(e) => e.mend(),
-            Self::VendorSignature(e) | Self::Approval(e) => e.mend(),
+            Self::VendorSignature(e) | Self::Approval(e) | Self::TestResult(e) => e.mend(),
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::trust_root::TrustRoot;
 pub struct Verified {
     contents: Contents,
     pub(super) approvals: Vec<Vec<u8>>,
+    pub(super) results: Vec<Vec<u8>>,
     ignored: Vec<Ignored>,
 }
 
@@ -54,7 +55,8 @@ impl Verified {
         let contents = read_contents(&layout, &shelf)?;
         signed.said.agrees_with(&contents.manifest).map_err(ReleaseError::VendorSignature)?;
         let approvals = of_kind(StatementKind::Approval).map(<[u8]>::to_vec).collect();
-        Ok(Release { digest, name, state: Self { contents, approvals, ignored: signed.ignored } })
+        let results = of_kind(StatementKind::TestResult).map(<[u8]>::to_vec).collect();
+        Ok(Release { digest, name, state: Self { contents, approvals, results, ignored: signed.ignored } })
     }
 
     pub(super) fn into_parts(self) -> (Contents, Vec<Ignored>) {

@@ -165,6 +165,10 @@ pub struct ApprovalDraft {
     pub catalogue: Version,
     /// Name of the policy set that it may run under.
     pub policy: Name,
+    /// The line of the host that it was examined on: it then runs only on builds of that line, and only with a signed
+    /// result of the suite on one of them. Absent: no line is demanded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_line: Option<Name>,
     /// The DPIA.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dpia: Option<DpiaRecord>,
@@ -196,6 +200,8 @@ pub struct Approval {
     pub catalogue: Version,
     /// Name of the policy set that it may run under.
     pub policy: Name,
+    /// The line of the host that it may run on, where one is demanded.
+    pub host_line: Option<Name>,
     /// The DPIA; its residual risk is not `høj`.
     pub dpia: DpiaRecord,
     /// Who answers for it.
@@ -263,6 +269,7 @@ impl Approval {
             legal_basis,
             catalogue: draft.catalogue,
             policy: draft.policy,
+            host_line: draft.host_line,
             dpia,
             responsible,
             dpo_advice,
@@ -282,6 +289,7 @@ impl Approval {
                 legal_basis: Some(self.legal_basis.clone()),
                 catalogue: self.catalogue.clone(),
                 policy: self.policy.clone(),
+                host_line: self.host_line.clone(),
                 dpia: Some(self.dpia.clone()),
                 responsible: Some(self.responsible.clone()),
                 dpo_advice: Some(self.dpo_advice.clone()),
@@ -336,6 +344,7 @@ mod tests {
             legal_basis: Some("GDPR art. 6(1)(e)".into()),
             catalogue: Version::new("1.0.0").unwrap(),
             policy: Name::new("pilot").unwrap(),
+            host_line: None,
             dpia: Some(DpiaRecord {
                 digest: Digest::of(b"dpia"),
                 date: "2026-03-01".parse().unwrap(),

@@ -93,6 +93,7 @@ pub fn draft() -> ApprovalDraft {
         legal_basis: Some("GDPR art. 6(1)(e)".into()),
         catalogue: Version::new("1.0.0").unwrap(),
         policy: name("pilot"),
+        host_line: None,
         dpia: Some(DpiaRecord {
             digest: Digest::of(b"dpia"),
             date: "2026-03-01".parse().unwrap(),
