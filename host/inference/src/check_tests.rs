@@ -88,7 +88,7 @@ fn sbx_20p_an_honest_model_passes() {
 }
 
 #[test]
-fn sbx_20n_hostile_tensors_are_refused() {
+fn sbx_20n_and_pkg_12n_hostile_tensors_are_refused() {
     let cases: [(&str, Msg, R); 12] = [
         ("a header of 10^9 values over 8 bytes", weight("v", &[1_000_000_000], &[0.0; 2]), R::TensorSize),
         ("dims whose product overflows", weight("v", &[1 << 39, 1 << 39, 1 << 39], &[]), R::TensorSize),

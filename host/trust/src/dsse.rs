@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn sig_10_lengths_are_counted_in_bytes() {
+    fn sig_10n_lengths_are_counted_in_bytes() {
         // The example of the DSSE specification.
         let expected = b"DSSEv1 29 http://example.com/HelloWorld 11 hello world";
         assert_eq!(pre_authentication("http://example.com/HelloWorld", b"hello world"), expected);

@@ -200,7 +200,7 @@ fn sig_17n_a_message_does_not_choose_its_algorithm() {
 }
 
 #[test]
-fn sig_18_an_unusable_extra_signature_denies_nothing() {
+fn sig_18n_an_unusable_extra_signature_denies_nothing() {
     use Ignored::*;
     let zeros = format!("{}==", "A".repeat(86));
     let foreign_key = vendor().public().id().to_string();

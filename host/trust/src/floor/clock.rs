@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn clk_05p_decisions_are_in_utc_so_time_zones_and_summer_time_change_nothing() {
+    fn clk_05n_decisions_are_in_utc_so_time_zones_and_summer_time_change_nothing() {
         // The same moment, written in summer time, winter time and UTC.
         for text in ["2026-10-25T02:30:00+02:00", "2026-10-25T01:30:00+01:00", "2026-10-25T00:30:00Z"] {
             let clock = Clock::at(at("2026-10-20T00:00:00Z"));
