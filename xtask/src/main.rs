@@ -1,7 +1,8 @@
-//! Tasks of the repository itself: `cargo xtask plugins`, `cargo xtask readme`.
+//! Tasks of the repository itself: `cargo xtask plugins`, `cargo xtask readme`, `cargo xtask cases`.
 //!
 //! Exit status: 0 done, 1 something is stale or does not hold, 2 wrong use or a tool is missing, 3 internal fault.
 
+mod cases;
 mod plugins;
 mod readme;
 
@@ -30,6 +31,8 @@ enum Task {
     },
     /// Run every `sh` block of the README, in order.
     Readme,
+    /// Count the attack cases: tested, deferred with a reason, missing.
+    Cases,
 }
 
 /// The root of the repository: the folder that holds this crate's folder. Cargo says where that is now; a binary that
@@ -43,6 +46,7 @@ fn repository() -> PathBuf {
 fn main() -> ExitCode {
     let (check, compiler) = match Arguments::parse().task {
         Task::Readme => return readme::run(&repository()),
+        Task::Cases => return cases::run(&repository()),
         Task::Plugins { check, compiler } => (check, compiler),
     };
     match plugins::run(&repository(), check, compiler) {
