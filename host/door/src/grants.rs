@@ -35,7 +35,8 @@ impl Interface {
 }
 
 /// Frozen at load from policy and manifest. Made by `vaern-policy` only; a release without one does not run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Grants {
     /// Interfaces that the plugin may call.
     pub interfaces: BTreeSet<Interface>,
@@ -101,4 +102,6 @@ pub struct OutputRules {
     pub max_detections: u16,
     /// Bits that one frame's answer may carry; what does not fit is dropped, weakest first.
     pub bits_per_frame: u32,
+    /// Bits that all answers of a release may carry in one hour of captures; past it no box leaves until the hour allows (EXF-18).
+    pub bits_per_hour: u32,
 }

@@ -67,6 +67,9 @@ impl Profile {
         if !(1..=100_000).contains(&o.bits_per_frame) {
             return fail("output.bits_per_frame", "1 to 100000");
         }
+        if !(1..=100_000_000).contains(&o.bits_per_hour) {
+            return fail("output.bits_per_hour", "1 to 100000000");
+        }
         Ok(())
     }
 }
