@@ -58,6 +58,7 @@ guests![
     "multi-memory",
     "outside-frame",
     "recursion",
+    "reenter",
     "relaxed-simd",
     "remembers",
     "start-loop",
@@ -69,6 +70,7 @@ guests![
     "used-after-drop",
     "wasi",
     "wrapping-box",
+    "zoom-flood",
 ];
 
 const DOOR: &str = include_str!("../../../wit/vision.wit");

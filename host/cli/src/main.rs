@@ -58,6 +58,9 @@ enum Command {
     /// For the city: check a policy directory.
     #[command(subcommand)]
     Policy(commands::policy::Command),
+    /// The vendor's side of the wall: started by a node, never by a person.
+    #[command(hide = true)]
+    Worker(commands::worker::Args),
 }
 
 fn main() -> ExitCode {
@@ -85,6 +88,7 @@ fn main() -> ExitCode {
         Command::Revoke(args) => commands::revoke::run(&args, &output),
         Command::Models(command) => commands::models::run(&command, &output),
         Command::Policy(command) => commands::policy::run(&command, &output),
+        Command::Worker(args) => return commands::worker::run(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

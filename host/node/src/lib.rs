@@ -12,3 +12,4 @@ pub mod service;
 pub mod sinks;
 mod source;
 pub mod store;
+mod withhold;

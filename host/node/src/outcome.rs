@@ -10,6 +10,8 @@ use vaern_door::{Blame, Digest, Krav, Label, Rect, Size};
 pub struct Run {
     /// Which release looked, under which rules. `None` for `vaern mask`, where no plugin runs.
     pub release: Option<ReleaseInfo>,
+    /// What stood between the release and this process. `None` where no plugin ran.
+    pub sandbox: Option<SandboxInfo>,
     /// The policy set.
     pub policy: PolicyInfo,
     /// One entry for each file of the source.
@@ -20,6 +22,23 @@ pub struct Run {
     pub wall_ms: f64,
     /// Everything that a reader must know before trusting the figures, as `(Danish, English)`: drawn-street models, weaker modes.
     pub cautions: Vec<(String, String)>,
+}
+
+/// What stood between a release and this process.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct SandboxInfo {
+    /// The release ran in worker processes.
+    pub walled: bool,
+    /// Protections of those in force, by name.
+    pub in_force: Vec<&'static str>,
+    /// Protections that the machine does not give.
+    pub missing: Vec<&'static str>,
+    /// What happened to workers, by name.
+    pub incidents: BTreeMap<&'static str, u64>,
+    /// The release failed so often that it was shown no more frames.
+    pub quarantined: bool,
+    /// Bits that the answers of the run carry at most.
+    pub bits_charged: u64,
 }
 
 /// The release that looked at the frames.
@@ -171,12 +190,15 @@ pub struct Summary {
     pub detections: usize,
     /// Objects by label.
     pub detections_by_label: BTreeMap<String, usize>,
-    /// Answers that the output rules dropped, by reason.
+    /// Answers that the output rules dropped, by reason: at most so many. Powers of ten, because the exact number is the
+    /// plugin's to choose, and what it chooses is a way out (EXF-09).
     pub dropped_answers: BTreeMap<&'static str, u32>,
     /// Median and 95th percentile of each stage, in milliseconds, and how many frames reached it.
     pub stages_ms: BTreeMap<&'static str, StageFigure>,
     /// Longest time that a raw frame existed, in seconds.
     pub longest_seconds_in_clear: f64,
+    /// What stood between the release and this process. `None` where no plugin ran.
+    pub sandbox: Option<SandboxInfo>,
     /// Wall time of the run in milliseconds.
     pub wall_ms: f64,
 }
@@ -222,7 +244,14 @@ impl Run {
                 }
             }
         }
-        let stages_ms = samples.into_iter().map(|(stage, values)| (stage, StageFigure::of(values))).collect();
+        for count in dropped_answers.values_mut() {
+            *count = at_most(*count);
+        }
+        let figure = |(stage, values)| match stage {
+            "plugin" => (stage, StageFigure::of(values).coarse()),
+            _ => (stage, StageFigure::of(values)),
+        };
+        let stages_ms = samples.into_iter().map(figure).collect();
         Summary {
             frames_in: self.frames.len(),
             frames_seen,
@@ -234,12 +263,27 @@ impl Run {
             dropped_answers,
             stages_ms,
             longest_seconds_in_clear,
+            sandbox: self.sandbox.clone(),
             wall_ms: self.wall_ms,
         }
     }
 }
 
+/// The next power of ten.
+fn at_most(count: u32) -> u32 {
+    (0..10).map(|digits| 10_u32.pow(digits)).find(|power| *power >= count).unwrap_or(u32::MAX)
+}
+
 impl StageFigure {
+    /// Rounded up to 1, 2 or 5 and zeros: how long a plugin takes is its own to choose (EXF-09).
+    fn coarse(self) -> Self {
+        let up = |ms: f64| {
+            let steps = (-3..7).flat_map(|power| [1.0, 2.0, 5.0].map(|step| step * 10_f64.powi(power)));
+            steps.into_iter().find(|step| *step >= ms).unwrap_or(ms)
+        };
+        Self { frames: self.frames, p50: up(self.p50), p95: up(self.p95) }
+    }
+
     fn of(mut values: Vec<f64>) -> Self {
         values.sort_by(f64::total_cmp);
         // Nearest rank: the smallest sample that at least this share of the samples do not exceed.
@@ -254,6 +298,16 @@ impl StageFigure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn exf_09n_what_a_plugin_chooses_is_told_in_steps() {
+        assert_eq!([0, 1, 2, 10, 11, 4711, u32::MAX].map(at_most), [1, 1, 10, 10, 100, 10_000, u32::MAX]);
+        let figure = |p50, p95| StageFigure { frames: 3, p50, p95 }.coarse();
+        let (one, other) = (figure(6.1, 51.0), figure(9.9, 99.0));
+        assert_eq!(one, other);
+        assert_eq!((one.p50, one.p95), (10.0, 100.0));
+        assert_eq!(figure(0.0, 0.0011).p95, 0.002);
+    }
 
     #[test]
     fn percentiles_are_nearest_rank() {

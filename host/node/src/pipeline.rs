@@ -12,7 +12,7 @@ use cap_std::fs::Dir;
 use jiff::Timestamp;
 use vaern_door::{AdmittedDetection, Blame, Grants, Krav, Name};
 use vaern_privacy::{Capture, ClearFrame, Fenced, Gate, PictureKind, SealedPosition};
-use vaern_sandbox::{ReceivedFrame, Runner, SandboxError};
+use vaern_sandbox::{Runner, SandboxError};
 
 use crate::outcome::{FoundObject, FrameOutcome, FrameResult, Place, Refusal, SeenFrame};
 use crate::sinks;
@@ -223,9 +223,11 @@ fn look(
     frame: &ClearFrame,
     grants: &Grants,
 ) -> Result<(), Refusal> {
-    let received = ReceivedFrame::new(frame.size(), frame.rgb().into(), frame.masked().into(), None)
-        .map_err(|e| from_sandbox(&e))?;
-    let answer = timed(stages, "plugin", || runner.detect(&received)).map_err(|e| from_sandbox(&e))?;
+    let answer = timed(stages, "plugin", || {
+        let received = runner.receive(frame.size(), frame.rgb(), frame.masked())?;
+        runner.detect(&received)
+    });
+    let answer = answer.map_err(|e| from_sandbox(&e))?;
     let admitted = timed(stages, "admit", || {
         vaern_sandbox::admit(&answer.detections, frame.size(), frame.masked(), &grants.labels, &grants.output)
     });

@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 
 use words::{Words, both, both_html, counted, escaped, number};
 
-use crate::outcome::{Run, Summary};
+use crate::outcome::{Run, SandboxInfo, Summary};
 
 const STYLE: &str = include_str!("report/style.css");
 
@@ -202,6 +202,9 @@ fn cards(page: &mut String, run: &Run) {
         row(page, &both("Adgang givet til", "Granted access to"), &names.join(" "));
         row(page, &both("Godkendt til", "Approved until"), &both(&until_da, &until_en));
         row(page, &both("Aftryk", "Digest"), &format!("<code>{}…</code>", escaped(&release.digest.short())));
+        if let Some(sandbox) = &run.sandbox {
+            row(page, &both("Kørt i", "Run in"), &place(sandbox));
+        }
         page.push_str("</dl>");
     } else {
         let _ = writeln!(
@@ -214,6 +217,19 @@ fn cards(page: &mut String, run: &Run) {
         );
     }
     page.push_str("</section>\n</div>\n");
+}
+
+/// Where the plugin's code ran, and what stood around it.
+fn place(sandbox: &SandboxInfo) -> String {
+    if !sandbox.walled {
+        return both("værtens egen proces", "the host's own process");
+    }
+    let all = sandbox.in_force.len() + sandbox.missing.len();
+    let held = sandbox.in_force.len();
+    both(
+        &format!("en proces for sig bag muren, {held} af {all} værn"),
+        &format!("a process of its own behind the wall, {held} of {all} protections"),
+    )
 }
 
 /// What the plugin's code could see, from its grants alone.

@@ -9,12 +9,14 @@ use jiff::Timestamp;
 use vaern_door::{Blame, Grants, Krav, Name};
 use vaern_inference::{Backend, InferenceError, Model, ModelLimits};
 use vaern_policy::{PolicyError, PolicySet};
+use vaern_sandbox::wall::{Protection, Vendor, Wall, WallError, WallSettings};
 use vaern_sandbox::{Compiled, Engine, InProcess, Runner, SandboxError};
 use vaern_trust::{Approved, Release, ReleaseError, TrustRoot};
 
 use crate::gate::Built;
-use crate::outcome::{FrameResult, PolicyInfo, ReleaseInfo, Run, Summary};
+use crate::outcome::{FrameResult, PolicyInfo, ReleaseInfo, Run, SandboxInfo, Summary};
 use crate::pipeline::{self, Job, RunError, Task};
+use crate::withhold::withhold;
 use crate::{report, sinks};
 
 /// Pictures that the report carries at most: it must stay a file that a person can send.
@@ -92,6 +94,9 @@ impl AdmitError {
             Self::OtherPolicySet { .. } | Self::CatalogueMismatch { .. } => {
                 Some("approve the release anew for what is in force here")
             }
+            Self::Sandbox(SandboxError::WallIncomplete(_)) => Some(
+                "run on a kernel with Landlock and seccomp (Linux 5.13 or later), or go on without with --weaker-wall",
+            ),
             _ => None,
         }
     }
@@ -108,18 +113,57 @@ pub enum ServiceError {
     Sink(#[from] sinks::SinkError),
 }
 
+impl From<WallError> for AdmitError {
+    fn from(error: WallError) -> Self {
+        match error {
+            WallError::Sandbox(error) => Self::Sandbox(error),
+            WallError::Model { name, source } => Self::Model { name, source },
+        }
+    }
+}
+
 /// A release that is compiled and has its models loaded: ready to make runners.
 pub struct Seer {
-    engine: Engine,
-    compiled: Compiled,
     grants: Arc<Grants>,
-    models: BTreeMap<Name, Arc<dyn Model>>,
+    place: Place,
+}
+
+/// Where a release runs.
+enum Place {
+    /// In workers behind the wall: the way of a node.
+    Walled(Wall),
+    /// In this process: for measuring, where nothing raw is at stake.
+    Here { engine: Engine, compiled: Box<Compiled>, models: BTreeMap<Name, Arc<dyn Model>> },
 }
 
 impl Seer {
     fn runner(&self) -> Result<Box<dyn Runner>, SandboxError> {
-        let runner = InProcess::new(&self.engine, &self.compiled, Arc::clone(&self.grants), self.models.clone())?;
-        Ok(Box::new(runner))
+        match &self.place {
+            Place::Walled(wall) => Ok(Box::new(wall.runner()?)),
+            Place::Here { engine, compiled, models } => {
+                Ok(Box::new(InProcess::new(engine, compiled, Arc::clone(&self.grants), models.clone())?))
+            }
+        }
+    }
+
+    /// What stands between the release and this process.
+    fn sandbox(&self, bits_charged: Option<u64>) -> SandboxInfo {
+        let bits_charged = bits_charged.unwrap_or_default();
+        match &self.place {
+            Place::Walled(wall) => {
+                let report = wall.report();
+                let names = |parts: &[Protection]| parts.iter().map(|part| part.as_str()).collect();
+                SandboxInfo {
+                    walled: true,
+                    in_force: names(&report.in_force),
+                    missing: names(&report.missing),
+                    incidents: report.incidents,
+                    quarantined: report.quarantined,
+                    bits_charged,
+                }
+            }
+            Place::Here { .. } => SandboxInfo { bits_charged, ..SandboxInfo::default() },
+        }
     }
 }
 
@@ -162,11 +206,27 @@ pub fn admit(dir: &Dir, trust: &TrustRoot, set: &PolicySet, now: Timestamp) -> R
     Ok(release)
 }
 
-/// Compiles the component and loads the models, under the limits of the grants.
+/// Builds the wall around a release: its component and models are read in a worker process and nowhere else.
+///
+/// # Errors
+/// [`AdmitError`] where the component or a model is refused, or the wall does not stand here.
+pub fn prepare(release: &Release<Approved>, set: &PolicySet, settings: WallSettings) -> Result<Seer, AdmitError> {
+    let grants = Arc::new(set.grants(release.manifest())?);
+    let models = release.manifest().models.iter().map(|entry| {
+        let bytes = release.model(&entry.name).unwrap_or_default().to_vec();
+        (entry.name.clone(), bytes)
+    });
+    let vendor =
+        Vendor { component: release.component().to_vec(), models: models.collect(), grants: Arc::clone(&grants) };
+    Ok(Seer { grants, place: Place::Walled(Wall::build(settings, vendor)?) })
+}
+
+/// Compiles the component and loads the models in this process, under the limits of the grants. Not for a node: vendor code
+/// would run where raw frames are.
 ///
 /// # Errors
 /// [`AdmitError`] where the component or a model is refused.
-pub fn prepare(release: &Release<Approved>, set: &PolicySet, backend: &dyn Backend) -> Result<Seer, AdmitError> {
+pub fn prepare_here(release: &Release<Approved>, set: &PolicySet, backend: &dyn Backend) -> Result<Seer, AdmitError> {
     let grants = set.grants(release.manifest())?;
     let limits = ModelLimits { bytes: grants.limits.model_bytes, ..ModelLimits::default() };
     let mut models = BTreeMap::new();
@@ -177,7 +237,8 @@ pub fn prepare(release: &Release<Approved>, set: &PolicySet, backend: &dyn Backe
     }
     let engine = Engine::new()?;
     let compiled = engine.compile(release.component(), &grants.limits)?;
-    let seer = Seer { engine, compiled, grants: Arc::new(grants), models };
+    let place = Place::Here { engine, compiled: Box::new(compiled), models };
+    let seer = Seer { grants: Arc::new(grants), place };
     // A plugin that describes itself otherwise than its manifest is refused now, not at the first frame.
     drop(seer.runner()?);
     Ok(seer)
@@ -205,7 +266,7 @@ pub fn look(
         responsible: format!("{}, {}", approval.responsible.unit, approval.responsible.manager),
         approved_until: approval.expires.to_string(),
     };
-    go(setup, task, Some(info), progress)
+    go(setup, task, Some((info, &manifest.vendor, seer)), progress)
 }
 
 /// The gate alone. Writes the masked pictures at full size, and the same account without detections.
@@ -219,11 +280,10 @@ pub fn mask(setup: &Setup<'_>, progress: &(dyn Fn(usize, usize) + Sync)) -> Resu
 fn go(
     setup: &Setup<'_>,
     task: Task<'_>,
-    release: Option<ReleaseInfo>,
+    release: Option<(ReleaseInfo, &Name, &Seer)>,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Summary, ServiceError> {
     let start = Instant::now();
-    let looked = release.is_some();
     let job = Job {
         source: setup.source,
         out: setup.out,
@@ -234,17 +294,20 @@ fn go(
         task,
         progress,
     };
-    let frames = pipeline::run(&setup.built.gate, &job)?;
+    let mut frames = pipeline::run(&setup.built.gate, &job)?;
+    let bits_charged = release.as_ref().map(|(_, vendor, seer)| withhold(&mut frames, vendor, &seer.grants, setup.out));
+    let (release, sandbox) = release.map(|(info, _, seer)| (info, seer.sandbox(bits_charged))).unzip();
     let run = Run {
+        cautions: cautions(setup, sandbox.as_ref()),
         release,
+        sandbox,
         policy: policy_info(setup),
         frames,
         started: setup.now.to_string(),
         wall_ms: start.elapsed().as_secs_f64() * 1e3,
-        cautions: cautions(setup, looked),
     };
     let pictures = report_pictures(setup.out, &run);
-    if looked {
+    if run.release.is_some() {
         sinks::write_file(setup.out, "detections.geojson", sinks::detections_geojson(&run)?.as_bytes())?;
     }
     sinks::write_file(setup.out, "frames.csv", sinks::frames_csv(&run).as_bytes())?;
@@ -269,7 +332,7 @@ fn policy_info(setup: &Setup<'_>) -> PolicyInfo {
     }
 }
 
-fn cautions(setup: &Setup<'_>, looked: bool) -> Vec<(String, String)> {
+fn cautions(setup: &Setup<'_>, sandbox: Option<&SandboxInfo>) -> Vec<(String, String)> {
     let mut cautions = Vec::new();
     let mut add = |dk: &str, en: &str| cautions.push((dk.to_owned(), en.to_owned()));
     if setup.built.drawn_streets_only {
@@ -278,10 +341,26 @@ fn cautions(setup: &Setup<'_>, looked: bool) -> Vec<(String, String)> {
             "The masking uses the embedded models, which know drawn streets only. They must not be used on photographs.",
         );
     }
-    if looked {
+    match sandbox {
+        Some(sandbox) if !sandbox.walled => add(
+            "Plugin'et kørte i værtens egen proces, ikke i den særskilte proces, der holder rå billeder adskilt fra leverandørens kode.",
+            "The plugin ran inside the host's own process, not in the separate process that keeps raw frames apart from vendor code.",
+        ),
+        Some(sandbox) if !sandbox.missing.is_empty() => {
+            let missing = sandbox.missing.join(", ");
+            add(
+                &format!("Muren om plugin'et er svagere end den skal være, fordi maskinen mangler: {missing}."),
+                &format!(
+                    "The wall around the plugin is weaker than it should be, because the machine lacks: {missing}."
+                ),
+            );
+        }
+        _ => {}
+    }
+    if sandbox.is_some_and(|sandbox| sandbox.quarantined) {
         add(
-            "Plugin'et kørte i en sandkasse i værtens egen proces. Den særskilte proces, der skal holde rå billeder helt adskilt fra leverandørens kode, er ikke bygget endnu.",
-            "The plugin ran in a sandbox inside the host's own process. The separate process that is to keep raw frames apart from vendor code is not built yet.",
+            "Plugin'et fejlede så ofte i træk, at det blev sat i karantæne. Resten af billederne har det ikke set.",
+            "The plugin failed so often in a row that it was put in quarantine. It has not seen the rest of the frames.",
         );
     }
     if !setup.set.purpose.operating {

@@ -8,7 +8,7 @@ use vaern_door::{Interface, Limits};
 use wasmtime::component::Component;
 
 use crate::bindings::VisionPluginPre;
-use crate::deadline::Ticking;
+use crate::deadline::{Ticking, Timing};
 use crate::host::{State, linker};
 use crate::inspect::{Inspected, inspect};
 use crate::{SandboxError, error::TrapKind};
@@ -18,9 +18,10 @@ use crate::{SandboxError, error::TrapKind};
 const STACK: std::ops::RangeInclusive<u32> = 64 << 10..=1 << 20;
 
 /// Compiles components. Guest stack is a property of wasmtime's engine, so there is one of those for each granted stack size.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Engine {
     engines: Arc<Mutex<BTreeMap<u32, Ticking>>>,
+    timing: Timing,
 }
 
 /// A compiled component. Cloning is cheap.
@@ -30,6 +31,14 @@ pub struct Compiled {
     pub(crate) inspected: Arc<Inspected>,
     pub(crate) pre: VisionPluginPre<State>,
     pub(crate) stack_bytes: u32,
+    component: Component,
+}
+
+impl Compiled {
+    /// Makes the images of the component's memories now, while new memory files may still be made.
+    pub(crate) fn make_images(&self) -> Result<(), SandboxError> {
+        self.component.initialize_copy_on_write_image().map_err(|_| SandboxError::Setup("memory image"))
+    }
 }
 
 impl Engine {
@@ -38,9 +47,27 @@ impl Engine {
     /// # Errors
     /// [`SandboxError::Setup`] where the machine cannot run it.
     pub fn new() -> Result<Self, SandboxError> {
+        Self::timed(Timing::Epochs)
+    }
+
+    /// An engine that counts instructions: [`crate::Usage::fuel`] is the same number on every machine. For conformance; the code
+    /// is not the code that runs behind the wall.
+    ///
+    /// # Errors
+    /// [`SandboxError::Setup`] where the machine cannot run it.
+    pub fn metered() -> Result<Self, SandboxError> {
+        Self::timed(Timing::Metered)
+    }
+
+    /// An engine whose code nothing in this process stops.
+    pub(crate) fn walled() -> Result<Self, SandboxError> {
+        Self::timed(Timing::Walled)
+    }
+
+    fn timed(timing: Timing) -> Result<Self, SandboxError> {
         // Shows at start, not at the first plugin, whether this machine can do it at all. Its ticker ends with it.
-        Ticking::start(*STACK.end())?;
-        Ok(Self::default())
+        Ticking::start(*STACK.end(), timing)?;
+        Ok(Self { engines: Arc::default(), timing })
     }
 
     fn ticking(&self, stack_bytes: u32) -> Result<Ticking, SandboxError> {
@@ -51,7 +78,7 @@ impl Engine {
         if let Some(ticking) = engines.get(&stack_bytes) {
             return Ok(ticking.clone());
         }
-        let ticking = Ticking::start(stack_bytes)?;
+        let ticking = Ticking::start(stack_bytes, self.timing)?;
         engines.insert(stack_bytes, ticking.clone());
         Ok(ticking)
     }
@@ -87,7 +114,7 @@ fn compile(ticking: Ticking, bytes: &[u8], limits: &Limits, inspected: Inspected
     let linker = linker(ticking.engine()).map_err(|_| SandboxError::Setup("linker"))?;
     let pre = linker.instantiate_pre(&component).map_err(|_| SandboxError::WorldMismatch)?;
     let pre = VisionPluginPre::new(pre).map_err(|_| SandboxError::WorldMismatch)?;
-    Ok(Compiled { ticking, inspected: Arc::new(inspected), pre, stack_bytes: limits.stack_bytes })
+    Ok(Compiled { ticking, inspected: Arc::new(inspected), pre, stack_bytes: limits.stack_bytes, component })
 }
 
 /// A guest's fault as wasmtime reports it, as one of ours.

@@ -78,6 +78,19 @@ pub enum SandboxError {
     #[error("the plugin reported that it failed: {0}")]
     PluginFailed(PluginFault),
 
+    /// The worker process died of the frame, twice, or said what is no answer.
+    #[error("the plugin's process was lost")]
+    WorkerLost,
+    /// The release failed so often in a row that it is shown no more frames.
+    #[error("the release is in quarantine: it failed too often")]
+    Quarantined,
+    /// The component took longer to compile, or its models to parse, than allowed.
+    #[error("the component or its models took too long to load")]
+    CompileBudget,
+    /// Fault of the operator: the kernel lacks a part of the wall.
+    #[error("this machine lacks a part of the wall: {0}")]
+    WallIncomplete(&'static str),
+
     /// Fault of the host: the frame is larger than granted.
     #[error("the host offered a larger frame than granted")]
     FrameTooLarge,
@@ -102,6 +115,9 @@ impl SandboxError {
                 "plugin_memory"
             }
             Self::Trap(_) | Self::Reentrancy | Self::BadHandle => "plugin_trap",
+            Self::WorkerLost => "plugin_worker_lost",
+            Self::Quarantined => "plugin_quarantined",
+            Self::WallIncomplete(_) => "wall_incomplete",
             Self::HostcallBudget | Self::InvalidResult | Self::InvalidString => "plugin_invalid_answer",
             Self::InferencePanic | Self::ModelMissing => "plugin_model",
             Self::PluginFailed(PluginFault::Model) => "plugin_model",
@@ -111,6 +127,7 @@ impl SandboxError {
             | Self::ImportNotGranted { .. }
             | Self::WorldMismatch
             | Self::TooComplex(_)
+            | Self::CompileBudget
             | Self::DescriptionMismatch(_) => "plugin_refused",
             Self::FrameTooLarge | Self::BadLimit(_) | Self::Setup(_) | Self::HostPanic => "host_fault",
         }
@@ -122,6 +139,7 @@ impl SandboxError {
         match self {
             Self::FrameTooLarge | Self::Setup(_) | Self::HostPanic => Blame::Host,
             Self::BadLimit(_) => Blame::Policy,
+            Self::WallIncomplete(_) => Blame::Operator,
             _ => Blame::Vendor,
         }
     }
@@ -144,6 +162,9 @@ impl SandboxError {
             | Self::StackOverflow
             | Self::HandleLimit
             | Self::TooComplex(_)
+            | Self::CompileBudget
+            | Self::WorkerLost
+            | Self::Quarantined
             | Self::Trap(_) => "CYB-01",
             _ => "SKJ-03",
         })

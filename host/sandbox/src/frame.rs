@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use vaern_door::{Rect, Size};
 
 use crate::SandboxError;
@@ -10,7 +11,7 @@ use crate::SandboxError;
 #[derive(Debug, Clone)]
 pub struct ReceivedFrame {
     size: Size,
-    rgb: Arc<[u8]>,
+    rgb: Bytes,
     masked: Arc<[Rect]>,
     native: Option<NativeView>,
 }
@@ -19,7 +20,7 @@ pub struct ReceivedFrame {
 #[derive(Debug, Clone)]
 pub struct NativeView {
     size: Size,
-    rgb: Arc<[u8]>,
+    rgb: Bytes,
 }
 
 impl NativeView {
@@ -28,7 +29,15 @@ impl NativeView {
     /// # Errors
     /// [`SandboxError::Setup`] where they do not.
     pub fn new(size: Size, rgb: Arc<[u8]>) -> Result<Self, SandboxError> {
+        Self::of(size, Bytes::from_owner(rgb))
+    }
+
+    pub(crate) fn of(size: Size, rgb: Bytes) -> Result<Self, SandboxError> {
         if rgb.len() == size.rgb_bytes() { Ok(Self { size, rgb }) } else { Err(SandboxError::Setup("native frame")) }
+    }
+
+    pub(crate) const fn parts(&self) -> (Size, &Bytes) {
+        (self.size, &self.rgb)
     }
 }
 
@@ -40,6 +49,16 @@ impl ReceivedFrame {
     pub fn new(
         size: Size,
         rgb: Arc<[u8]>,
+        masked: Arc<[Rect]>,
+        native: Option<NativeView>,
+    ) -> Result<Self, SandboxError> {
+        Self::of(size, Bytes::from_owner(rgb), masked, native)
+    }
+
+    /// As [`Self::new`], of pixels that lie anywhere: a mapped slot, for one.
+    pub(crate) fn of(
+        size: Size,
+        rgb: Bytes,
         masked: Arc<[Rect]>,
         native: Option<NativeView>,
     ) -> Result<Self, SandboxError> {
@@ -60,8 +79,18 @@ impl ReceivedFrame {
 
     /// RGB, rows from top to bottom.
     #[must_use]
-    pub const fn rgb(&self) -> &Arc<[u8]> {
+    pub fn rgb(&self) -> &[u8] {
         &self.rgb
+    }
+
+    /// The pixels, shared instead of copied.
+    pub(crate) const fn shared(&self) -> &Bytes {
+        &self.rgb
+    }
+
+    /// The frame at the camera's resolution, where there is one.
+    pub(crate) const fn native(&self) -> Option<&NativeView> {
+        self.native.as_ref()
     }
 
     /// The masked rectangles. The host's own knowledge: a plugin is never told.
@@ -71,13 +100,14 @@ impl ReceivedFrame {
     }
 
     /// Rows `y..y + count`, if they exist.
-    pub(crate) fn rows(&self, y: u16, count: u16) -> Option<&[u8]> {
+    pub(crate) fn rows(&self, y: u16, count: u16) -> Option<Bytes> {
         let stride = usize::from(self.size.width()) * 3;
         let end = y.checked_add(count)?;
         if count == 0 || end > self.size.height() {
             return None;
         }
-        self.rgb.get(usize::from(y) * stride..usize::from(end) * stride)
+        // The frame is as long as its size says, so these rows are inside it.
+        Some(self.rgb.slice(usize::from(y) * stride..usize::from(end) * stride))
     }
 
     /// The size that a region has at native resolution.
@@ -142,8 +172,8 @@ mod tests {
     #[test]
     fn rows_outside_the_frame_do_not_exist() {
         let frame = ReceivedFrame::new(size(2, 3), (0..18).collect(), Arc::new([]), None).unwrap();
-        assert_eq!(frame.rows(1, 1), Some(&[6, 7, 8, 9, 10, 11][..]));
-        assert_eq!(frame.rows(0, 3).map(<[u8]>::len), Some(18));
+        assert_eq!(frame.rows(1, 1).as_deref(), Some(&[6, 7, 8, 9, 10, 11][..]));
+        assert_eq!(frame.rows(0, 3).map(|rows| rows.len()), Some(18));
         for (y, count) in [(0, 0), (0, 4), (3, 1), (u16::MAX, 1), (1, u16::MAX)] {
             assert_eq!(frame.rows(y, count), None, "{y} {count}");
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use vaern_door::{Channels, Fit, Grants, Interface, Name, Rect, Scale, Size, TensorSpec};
 use vaern_inference::{InferenceError, Model, Tensor, prepare};
 use wasmtime::Result;
@@ -174,12 +175,8 @@ impl frames::HostFrame for State {
     }
 
     fn rows(&mut self, frame: Resource<FrameHandle>, y: u16, count: u16) -> Result<Result<Vec<u8>, FrameError>> {
-        self.enter()?;
-        let frame = self.frame(&frame)?;
-        if !self.granted(Interface::Pixels) {
-            return Ok(Err(FrameError::NotGranted));
-        }
-        Ok(frame.rows(y, count).map(<[u8]>::to_vec).ok_or(FrameError::OutOfBounds))
+        // Replaced in `linker`, as `pixels` is.
+        Ok(rows(self, &frame, y, count)?.map(|rows| rows.to_vec()))
     }
 
     fn tensor(
@@ -226,10 +223,19 @@ impl frames::HostFrame for State {
     }
 }
 
-fn pixels(state: &State, frame: &Resource<FrameHandle>) -> Result<Result<Arc<[u8]>, FrameError>> {
+fn pixels(state: &State, frame: &Resource<FrameHandle>) -> Result<Result<Bytes, FrameError>> {
     state.enter()?;
     let frame = state.frame(frame)?;
-    Ok(if state.granted(Interface::Pixels) { Ok(frame.rgb().clone()) } else { Err(FrameError::NotGranted) })
+    Ok(if state.granted(Interface::Pixels) { Ok(frame.shared().clone()) } else { Err(FrameError::NotGranted) })
+}
+
+fn rows(state: &State, frame: &Resource<FrameHandle>, y: u16, count: u16) -> Result<Result<Bytes, FrameError>> {
+    state.enter()?;
+    let frame = state.frame(frame)?;
+    if !state.granted(Interface::Pixels) {
+        return Ok(Err(FrameError::NotGranted));
+    }
+    Ok(frame.rows(y, count).ok_or(FrameError::OutOfBounds))
 }
 
 impl models::Host for State {
@@ -335,10 +341,17 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> Result<Linker<State>> {
     VisionPlugin::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     // The bindings want a vector of their own for each answer; sharing the frame's saves a copy of every pixel.
     linker.allow_shadowing(true);
-    linker.instance("tmf:vision/frames@0.1.0")?.func_wrap(
+    let mut frames = linker.instance("tmf:vision/frames@0.1.0")?;
+    frames.func_wrap(
         "[method]frame.pixels",
         |store: wasmtime::StoreContextMut<'_, State>, (frame,): (Resource<FrameHandle>,)| {
             Ok((pixels(store.data(), &frame)?,))
+        },
+    )?;
+    frames.func_wrap(
+        "[method]frame.rows",
+        |store: wasmtime::StoreContextMut<'_, State>, (frame, y, count): (Resource<FrameHandle>, u16, u16)| {
+            Ok((rows(store.data(), &frame, y, count)?,))
         },
     )?;
     linker.allow_shadowing(false);

@@ -4,8 +4,9 @@
 //! and given a fresh store and instance for every frame: nothing is remembered, and a store that trapped is gone. Every limit of
 //! the grant is set before the component's first instruction. What comes back is raw; [`admit`] makes it canonical.
 //!
-//! The sandbox knows neither the privacy gate nor the policy: frames arrive masked, grants arrive frozen. [`InProcess`] runs the
-//! component in this process; the worker process implements the same [`Runner`].
+//! The sandbox knows neither the privacy gate nor the policy: frames arrive masked, grants arrive frozen. [`wall`] runs the
+//! component in a worker process, and that is how a node runs it; [`InProcess`] is the same [`Runner`] inside a process, for the
+//! worker itself and for conformance.
 
 mod bindings;
 mod deadline;
@@ -14,13 +15,16 @@ mod error;
 mod frame;
 mod host;
 mod inspect;
+mod ledger;
 mod limiter;
 mod output;
 mod runner;
+pub mod wall;
 
 pub use engine::{Compiled, Engine};
 pub use error::{Feature, Mismatch, PluginFault, SandboxError, TrapKind};
 pub use frame::{NativeView, ReceivedFrame};
 pub use host::{Level, LogLine};
+pub use ledger::{Ledger, Said, Verdict};
 pub use output::{Admitted, Dropped, admit, bits_per_box};
 pub use runner::{Answer, Description, InProcess, Runner, Usage};

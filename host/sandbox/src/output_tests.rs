@@ -13,8 +13,14 @@ fn labels(n: usize) -> Vec<Label> {
     (0..n).map(|i| Label::new(format!("label{i}")).unwrap()).collect()
 }
 
-const RULES: OutputRules =
-    OutputRules { grid: 8, score_steps: 16, min_score: 64, max_detections: 4, bits_per_frame: 1000 };
+const RULES: OutputRules = OutputRules {
+    grid: 8,
+    score_steps: 16,
+    min_score: 64,
+    max_detections: 4,
+    bits_per_frame: 1000,
+    bits_per_hour: 20_000,
+};
 
 fn found(label: u16, rect: Rect, score: u8) -> Detection {
     Detection { label, rect, score }
@@ -143,6 +149,7 @@ fn any_case() -> impl Strategy<Value = (Vec<Detection>, Vec<Rect>, OutputRules)>
             min_score,
             max_detections,
             bits_per_frame,
+            bits_per_hour: 20_000,
         },
     );
     (prop::collection::vec(detection, 0..40), prop::collection::vec(any_rect(), 0..6), rules)

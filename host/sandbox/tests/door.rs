@@ -135,7 +135,7 @@ fn exf_19n_zoom_is_charged_to_its_budget() {
     let native: Vec<u8> = (0..size(128, 96).rgb_bytes()).map(|i| (i % 241) as u8).collect();
     let view = NativeView::new(size(128, 96), native.clone().into()).unwrap();
     let flat = frame(64, 48);
-    let shown = ReceivedFrame::new(flat.size(), flat.rgb().clone(), Arc::new([]), Some(view)).unwrap();
+    let shown = ReceivedFrame::new(flat.size(), flat.rgb().into(), Arc::new([]), Some(view)).unwrap();
     let import = [(FRAMES, "[method]frame.zoom", "i32 i32 i32 i32 i32 i32")];
     let zoom = |x: u16, side: u16| {
         format!(

@@ -177,6 +177,48 @@ fn sbx_29n_features_that_are_switched_off_are_named() {
 }
 
 #[test]
+fn sbx_08n_a_guest_cannot_call_back_while_it_is_being_served() {
+    assert_eq!(attack("reenter", grants()).unwrap_err(), E::Reentrancy);
+    assert!(attack("pixels", grants()).is_ok(), "sbx_08p: the same row, without the call");
+}
+
+#[test]
+fn sbx_25n_nothing_is_called_in_a_store_after_it_was_stopped() {
+    // An instance stays callable after this error, so only dropping its store ends it: the next frame starts from nothing.
+    let granted = limited(|l| l.hostcall_bytes = 1024);
+    let mut runner = load(&vaern_hostile::component("giant-result").unwrap(), granted, Mean::new(None)).unwrap();
+    for _ in 0..3 {
+        assert_eq!(runner.detect(&frame(64, 64)).unwrap_err(), E::HostcallBudget);
+    }
+}
+
+#[test]
+fn sbx_31p_cost_is_the_same_number_each_time_and_work_costs() {
+    let engine = Engine::metered().unwrap();
+    let fuel = |guest: &str, w| {
+        let granted = std::sync::Arc::new(grants());
+        let compiled = engine.compile(&vaern_hostile::component(guest).unwrap(), &granted.limits).unwrap();
+        let models = common::models(Mean::new(None));
+        let mut runner = vaern_sandbox::InProcess::new(&engine, &compiled, granted, models).unwrap();
+        runner.detect(&frame(w, 64)).unwrap().usage.fuel.unwrap()
+    };
+    assert_eq!(fuel("honest", 64), fuel("honest", 64));
+    assert_eq!(fuel("honest", 64), fuel("honest", 640), "the host's copying is not the guest's cost");
+    assert!(fuel("too-many", 64) > fuel("honest", 64) * 10);
+    assert_eq!(attack("honest", grants()).unwrap().usage.fuel, None, "only where it is counted");
+}
+
+#[test]
+fn sbx_01n_a_loop_ends_in_the_metered_engine_too() {
+    let granted = limited(|l| l.deadline_ms = 50);
+    let engine = Engine::metered().unwrap();
+    let compiled = engine.compile(&vaern_hostile::component("loop").unwrap(), &granted.limits).unwrap();
+    let models = common::models(Mean::new(None));
+    let mut runner = vaern_sandbox::InProcess::new(&engine, &compiled, granted.into(), models).unwrap();
+    assert_eq!(runner.detect(&frame(64, 64)).unwrap_err(), E::DeadlineExceeded);
+}
+
+#[test]
 fn sbx_09n_a_trap_ends_one_frame_only() {
     let component = vaern_hostile::component("trap").unwrap();
     let mut runner = load(&component, grants(), Mean::new(None)).unwrap();

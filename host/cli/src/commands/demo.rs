@@ -12,7 +12,7 @@ use vaern_policy::PolicySet;
 use vaern_scenes::Drive;
 use vaern_trust::{ApprovalDraft, KeyOwner, ReleaseError, SigningKeyPair, TrustRoot};
 
-use crate::commands::gate::{self, Engine};
+use crate::commands::gate::{self, Engine, Wall};
 use crate::commands::run::{with_progress, workers};
 use crate::commands::{plugin, run};
 use crate::failure::Failure;
@@ -32,6 +32,8 @@ pub(crate) struct Args {
     frames: u16,
     #[command(flatten)]
     engine: Engine,
+    #[command(flatten)]
+    wall: Wall,
 }
 
 /// The city's files, as they are in the repository.
@@ -125,7 +127,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
     output.say("7  the drive: fence, mask, plugin");
     let backend = args.engine.open()?;
     let built = gate::gate(&set, &args.engine, backend.as_ref(), output)?;
-    let seer = service::prepare(&release, &set, backend.as_ref())?;
+    let seer = service::prepare(&release, &set, args.wall.settings(&args.engine)?)?;
     let source = files::open_dir("source", &args.out.join("drive"))?;
     let result_path = args.out.join("result");
     let result = files::make_dir("output", &result_path)?;

@@ -8,6 +8,7 @@ use vaern_inference::Backend;
 use vaern_node::gate::Built;
 use vaern_node::store::ModelStore;
 use vaern_policy::PolicySet;
+use vaern_sandbox::wall::{Launch, WallSettings};
 use vaern_trust::TrustRoot;
 
 use crate::failure::Failure;
@@ -61,19 +62,41 @@ impl Engine {
 
     /// The engine.
     pub(crate) fn open(&self) -> Result<Box<dyn Backend>, Failure> {
-        match self.backend {
-            BackendChoice::Tract => Ok(Box::new(vaern_inference::tract())),
-            BackendChoice::Onnxruntime => {
-                let named = std::env::var_os("ORT_DYLIB_PATH").map(PathBuf::from);
-                let fetched = || self.store_path().map(|path| path.join(super::models::RUNTIME_FILE));
-                let library = named.or_else(fetched).filter(|path| path.is_file()).ok_or_else(|| {
-                    Failure::usage("ONNX Runtime is not installed")
-                        .mend("run `vaern models fetch onnxruntime`, or set ORT_DYLIB_PATH to its library")
-                })?;
-                let backend = vaern_inference::onnx_runtime(&library)?;
-                Ok(Box::new(backend))
-            }
+        match self.library()? {
+            None => Ok(Box::new(vaern_inference::tract())),
+            Some(library) => Ok(Box::new(vaern_inference::onnx_runtime(&library)?)),
         }
+    }
+
+    /// The library of ONNX Runtime, where that is the engine.
+    fn library(&self) -> Result<Option<PathBuf>, Failure> {
+        if self.backend == BackendChoice::Tract {
+            return Ok(None);
+        }
+        let named = std::env::var_os("ORT_DYLIB_PATH").map(PathBuf::from);
+        let fetched = || self.store_path().map(|path| path.join(super::models::RUNTIME_FILE));
+        let library = named.or_else(fetched).filter(|path| path.is_file()).ok_or_else(|| {
+            Failure::usage("ONNX Runtime is not installed")
+                .mend("run `vaern models fetch onnxruntime`, or set ORT_DYLIB_PATH to its library")
+        })?;
+        // A worker starts in another folder.
+        std::path::absolute(&library).map(Some).map_err(|e| Failure::file("cannot find", &library, &e))
+    }
+}
+
+/// What the operator decides about the wall around vendor code.
+#[derive(clap::Args)]
+pub(crate) struct Wall {
+    /// Go on where the kernel lacks a part of the wall around vendor code. The report names what is missing.
+    #[arg(long)]
+    weaker_wall: bool,
+}
+
+impl Wall {
+    /// Workers are this program, executed anew.
+    pub(crate) fn settings(&self, engine: &Engine) -> Result<WallSettings, Failure> {
+        let launch = Launch::this_program(super::worker::NAME, engine.library()?);
+        Ok(WallSettings { accept_weaker: self.weaker_wall, ..WallSettings::strict(launch) })
     }
 }
 

@@ -14,3 +14,4 @@ pub(crate) mod policy;
 pub(crate) mod revoke;
 pub(crate) mod run;
 pub(crate) mod vendor;
+pub(crate) mod worker;

@@ -9,7 +9,7 @@ use vaern_node::outcome::Summary;
 use vaern_node::service::{self, Setup};
 
 use crate::commands::follow::{Follow, Followed};
-use crate::commands::gate::{self, Engine, Purpose};
+use crate::commands::gate::{self, Engine, Purpose, Wall};
 use crate::failure::Failure;
 use crate::files;
 use crate::output::Output;
@@ -43,6 +43,8 @@ pub(crate) struct Args {
     purpose: Purpose,
     #[command(flatten)]
     engine: Engine,
+    #[command(flatten)]
+    wall: Wall,
 }
 
 pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
@@ -59,7 +61,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
     }
     let backend = args.engine.open()?;
     let built = gate::gate(&set, &args.engine, backend.as_ref(), output)?;
-    let seer = service::prepare(&release, &set, backend.as_ref())?;
+    let seer = service::prepare(&release, &set, args.wall.settings(&args.engine)?)?;
     let out = files::make_dir("output", &args.out)?;
     let setup = Setup {
         set: &set,

@@ -115,7 +115,7 @@ pub(super) fn dropped_answers(page: &mut String, summary: &Summary) {
         "Svar fra plugin'et, som reglerne for svar tog fra, før nogen så dem.",
         "Answers of the plugin that the output rules took away before anyone saw them.",
     );
-    let heads = [("n", both("Antal", "Count")), ("", both("Hvorfor", "Why"))];
+    let heads = [("n", both("Højst", "At most")), ("", both("Hvorfor", "Why"))];
     open(
         page,
         "answers",

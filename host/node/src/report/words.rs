@@ -134,6 +134,17 @@ pub(crate) fn reason(name: &str) -> Option<Words> {
         ),
         "plugin_failed" => words("Plugin'et meldte selv fejl.", "The plugin itself reported a failure."),
         "plugin_model" => words("Leverandørens model kunne ikke køre.", "The vendor's model could not run."),
+        "plugin_worker_lost" => {
+            words("Plugin'ets proces gik ned to gange på billedet.", "The plugin's process died twice of the picture.")
+        }
+        "plugin_quarantined" => words(
+            "Plugin'et er i karantæne, fordi det fejlede for ofte i træk.",
+            "The plugin is in quarantine, because it failed too often in a row.",
+        ),
+        "plugin_withheld" => words(
+            "Svaret er holdt tilbage: leverandørens svar har brugt det, de må rumme på en time.",
+            "The answer is withheld: the vendor's answers have used up what they may carry in an hour.",
+        ),
         "plugin_refused" => words("Plugin'et passer ikke til sandkassen.", "The plugin does not fit the sandbox."),
         _ => return None,
     })

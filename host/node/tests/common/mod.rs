@@ -19,6 +19,7 @@ pub(crate) fn made_up_run(frames: usize) -> Run {
             responsible: "Byens Anvendelse, enhedschef N. N.".to_owned(),
             approved_until: "2027-01-31T23:00:00Z".to_owned(),
         }),
+        sandbox: None,
         policy: PolicyInfo {
             purpose: "containere-paa-vej".to_owned(),
             dk: "Finde containere, der står på offentlig vej, så tilsynet kan se, om de har tilladelse.".to_owned(),

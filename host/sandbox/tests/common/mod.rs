@@ -40,7 +40,14 @@ pub(crate) fn grants() -> Grants {
         tensors: vec![spec()],
         labels: vec![Label::new("affaldscontainer").unwrap()],
         limits: LIMITS,
-        output: OutputRules { grid: 8, score_steps: 16, min_score: 0, max_detections: 64, bits_per_frame: 4000 },
+        output: OutputRules {
+            grid: 8,
+            score_steps: 16,
+            min_score: 0,
+            max_detections: 64,
+            bits_per_frame: 4000,
+            bits_per_hour: 20_000,
+        },
     }
 }
 
