@@ -407,3 +407,24 @@ fn sbx_30n_a_wall_that_lacks_a_part_is_refused_or_named() {
     assert!(weaker.runner().unwrap().detect(&frame(64, 48)).is_ok());
     assert_eq!(launch().arguments, ["worker"]);
 }
+
+#[test]
+fn sbx_30p_onnx_runtime_works_behind_the_wall_and_agrees_with_itself() {
+    let Some(library) = std::env::var_os("ORT_DYLIB_PATH") else {
+        return walls::skip("sbx_30p: ORT_DYLIB_PATH names no ONNX Runtime");
+    };
+    let component = std::fs::read(root().join("plugins/prebuilt/container-model.wasm")).unwrap();
+    let mut vendor = vendor("honest", walls::container_model_grants());
+    vendor.component = component;
+    let mut settings = settings();
+    settings.launch.runtime = Some(library.into());
+    let wall = Wall::build(settings, vendor).unwrap();
+    assert_eq!(wall.report().in_force, Protection::ALL);
+    let rgb: Arc<[u8]> = vaern_scenes::sample(9_000_001, (1280, 720)).unwrap().rgb.into();
+    let frame = ReceivedFrame::new(size(1280, 720), rgb, Arc::new([]), None).unwrap();
+    let mut runner = wall.runner().unwrap();
+    let first = runner.detect(&frame).unwrap().detections;
+    assert_eq!(runner.detect(&frame).unwrap().detections, first);
+    assert_eq!(wall.runner().unwrap().detect(&frame).unwrap().detections, first, "in another process");
+    assert!(wall.report().incidents.is_empty(), "{:?}", wall.report());
+}
