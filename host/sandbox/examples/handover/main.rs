@@ -282,19 +282,9 @@ fn classic(rounds: usize, peer: &str) {
     table.over("walled, without", "built natively");
 }
 
-/// Something like a street: bands, blocks and noise. The time of these plugins hardly depends on it.
+/// A drawn street: what these plugins were made for.
 fn picture(size: Size) -> Vec<u8> {
-    let (w, h) = (usize::from(size.width()), usize::from(size.height()));
-    let mut state = 4711_u32;
-    (0..w * h)
-        .flat_map(|i| {
-            let (x, y) = (i % w, i / w);
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            let noise = (state >> 28) as u8;
-            let block = if (x / 90 + y / 60) % 3 == 0 { 60 } else { 140 };
-            [block + noise, block / 2 + noise + (y * 60 / h) as u8, 90 + noise]
-        })
-        .collect()
+    vaern_scenes::sample(9_000_001, (size.width(), size.height())).unwrap().rgb
 }
 
 fn root() -> std::path::PathBuf {
