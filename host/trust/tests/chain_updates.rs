@@ -115,7 +115,8 @@ fn clk_01n_a_clock_set_back_a_year_judges_by_the_floor() {
     assert_eq!(current.time(), now());
     assert!(matches!(current.doubt(), Some(Doubt::SteppedBack { .. })));
     // An approval that had ended by then is not alive again.
-    let unverified = vaern_trust::Release::open(&approved()).unwrap();
+    let dir = approved();
+    let unverified = vaern_trust::Release::open(&dir).unwrap();
     let ended = time("2027-04-01T00:00:00Z");
     assert!(unverified.verify(&trust()).unwrap().approve(&trust(), ended, &name("containere")).is_err());
 }
@@ -301,27 +302,29 @@ fn upd_11n_a_release_that_the_channel_does_not_list_is_refused() {
 #[test]
 fn upd_14n_a_crash_at_any_step_of_an_activation_leaves_the_old_release_or_the_new_one() {
     let mut steps = 0;
+    let listed = channel(7, &[4, 5]);
+    let ((old_dir, old), (new_dir, new)) = ((layout(4), release(4)), (layout(5), release(5)));
     loop {
-        let node = Node::enrolled(&channel(7, &[4, 5]));
+        let node = Node::enrolled(&listed);
         let mut state = node.open();
         let current = state.take(&node.offered(), now(), DEFAULT_MAX_STALE).unwrap();
-        state.activate(&layout(4), &release(4), &current, Steps::unwatched()).unwrap();
+        state.activate(&old_dir, &old, &current, Steps::unwatched()).unwrap();
         let left = Cell::new(steps);
         let stop = |_: Trip| {
             left.set(left.get() - 1);
             if left.get() < 0 { Err(std::io::Error::other("the power is gone")) } else { Ok(()) }
         };
-        let done = state.activate(&layout(5), &release(5), &current, Steps::watched(&stop));
+        let done = state.activate(&new_dir, &new, &current, Steps::watched(&stop));
         drop(state);
         // The node starts anew, from the disk alone.
         let mut state = node.open();
         let current = state.take(&node.offered(), now(), DEFAULT_MAX_STALE).unwrap();
         let active = state.active(&name("containere"), &trust(), &current).unwrap().expect("never neither");
-        assert!([digest(4), digest(5)].contains(&active.digest()), "{steps}");
-        assert!(done.is_err() || active.digest() == digest(5));
+        assert!([old.digest(), new.digest()].contains(&active.digest()), "{steps}");
+        assert!(done.is_err() || active.digest() == new.digest());
         // And the activation can be done again.
-        state.activate(&layout(5), &release(5), &current, Steps::unwatched()).unwrap();
-        assert_eq!(state.active(&name("containere"), &trust(), &current).unwrap().unwrap().digest(), digest(5));
+        state.activate(&new_dir, &new, &current, Steps::unwatched()).unwrap();
+        assert_eq!(state.active(&name("containere"), &trust(), &current).unwrap().unwrap().digest(), new.digest());
         let kept = node.state.read_dir("releases").unwrap().count();
         assert_eq!(kept, 1, "nothing is left over");
         if done.is_ok() {
@@ -380,6 +383,7 @@ fn upd_19n_signed_times_are_whole_seconds() {
 fn sig_02n_any_flipped_bit_of_a_channel_is_refused() {
     let node = Node::enrolled(&channel(7, &[4]));
     node.revoke(&revocations(1, &[digest(5)]));
+    let (listed, revoked) = (channel(7, &[4]), revocations(1, &[digest(5)]));
     for file in [CHANNEL_FILE, REVOCATIONS_FILE] {
         let honest = node.channel.read(file).unwrap();
         for at in 0..honest.len() * 8 {
@@ -388,8 +392,7 @@ fn sig_02n_any_flipped_bit_of_a_channel_is_refused() {
             node.channel.write(file, &flipped).unwrap();
             // A key id is a hint: a wrong one gains nothing, and the key is found without it.
             let same = node.try_offered().is_ok_and(|offered| {
-                offered.channel.file() == &channel(7, &[4])
-                    && offered.revocations.is_some_and(|list| list.file() == &revocations(1, &[digest(5)]))
+                offered.channel.file() == &listed && offered.revocations.is_some_and(|list| list.file() == &revoked)
             });
             let hint = within_key_id(&honest, at / 8);
             assert!(!same || hint, "{file}: byte {}", at / 8);
