@@ -189,11 +189,11 @@ fn sbx_26n_the_zoom_budget_is_the_same_behind_the_wall() {
 
 #[test]
 fn sbx_26n_every_hostile_guest_ends_the_same_way_behind_the_wall() {
-    let granted = || limited(|l| l.deadline_ms = 300);
+    // Short only for those that never end: a busy machine must not make an honest one late.
+    let granted = |guest: &str| if guest.ends_with("loop") { limited(|l| l.deadline_ms = 300) } else { grants() };
     let outcome = |answer: Result<Answer, E>| answer.map(|answer| answer.detections);
     for guest in vaern_hostile::ALL {
-        // Ten million handles take their time before the limit of handles stops them; nothing else does.
-        let (here, there) = (outcome(common::attack(guest, granted())), outcome(walled(guest, granted())));
+        let (here, there) = (outcome(common::attack(guest, granted(guest))), outcome(walled(guest, granted(guest))));
         assert_eq!(here, there, "{guest}");
     }
 }
@@ -254,7 +254,7 @@ fn sbx_15n_a_frame_that_kills_two_workers_is_counted_and_not_shown_again() {
 
 #[test]
 fn sbx_01n_a_loop_is_ended_by_the_node_and_the_next_frame_has_a_worker() {
-    let wall = wall("loop", limited(|l| l.deadline_ms = 100)).unwrap();
+    let wall = wall("loop", limited(|l| l.deadline_ms = 300)).unwrap();
     let mut runner = wall.runner().unwrap();
     let first = runner.worker_id();
     for _ in 0..2 {
@@ -266,7 +266,7 @@ fn sbx_01n_a_loop_is_ended_by_the_node_and_the_next_frame_has_a_worker() {
 
 #[test]
 fn sbx_21n_a_worker_that_stands_still_in_native_code_is_ended() {
-    let wall = wall("honest", limited(|l| l.deadline_ms = 200)).unwrap();
+    let wall = wall("honest", limited(|l| l.deadline_ms = 1000)).unwrap();
     let mut runner = wall.runner().unwrap();
     runner.detect(&frame(64, 48)).unwrap();
     // Stopped outside of any WebAssembly, as inference that does not end would be: no check in the code could see it.
@@ -324,7 +324,7 @@ fn sbx_14n_what_one_plugin_does_changes_nothing_for_another() {
     let answers = |with_others: bool| {
         let good = wall("pixels", grants()).unwrap();
         let others: Vec<_> = if with_others {
-            ["loop", "memory", "trap"].map(|g| wall(g, limited(|l| l.deadline_ms = 30)).unwrap()).into()
+            ["loop", "memory", "trap"].map(|g| wall(g, limited(|l| l.deadline_ms = 200)).unwrap()).into()
         } else {
             vec![]
         };

@@ -50,7 +50,10 @@ pub(crate) struct Slot {
 impl Slot {
     /// A slot of `length` bytes, sealed: it keeps its size, and no second writable mapping can be made of it.
     pub(crate) fn new(length: usize) -> Result<Self> {
-        let file = rustix::fs::memfd_create("vaern-slot", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+        // Never to be executed; kernels before 6.3 do not know the flag.
+        let file = rustix::fs::memfd_create("vaern-slot", flags | MemfdFlags::NOEXEC_SEAL)
+            .or_else(|_| rustix::fs::memfd_create("vaern-slot", flags))?;
         rustix::fs::ftruncate(&file, length as u64)?;
         let mapping = Mapping::new(&file, length, ProtFlags::READ | ProtFlags::WRITE)?;
         let seals = SealFlags::FUTURE_WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
