@@ -1,8 +1,12 @@
-//! Tasks of the repository itself: `cargo xtask plugins`, `cargo xtask readme`, `cargo xtask cases`.
+//! Tasks of the repository itself: `cargo xtask plugins`, `cargo xtask readme`, `cargo xtask cases`, `cargo xtask deep`,
+//! `cargo xtask fuzz`.
 //!
 //! Exit status: 0 done, 1 something is stale or does not hold, 2 wrong use or a tool is missing, 3 internal fault.
 
 mod cases;
+
+mod deep;
+mod fuzz;
 mod plugins;
 mod readme;
 
@@ -33,6 +37,22 @@ enum Task {
     Readme,
     /// Count the attack cases: tested, deferred with a reason, missing.
     Cases,
+    /// Fuzz the ways in under coverage; needs a nightly compiler and says so where there is none.
+    Fuzz {
+        /// Seconds for each target.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// One target: picture, exif, gpx, nmea or fence.
+        target: Option<String>,
+    },
+    /// Run the deep tier: what is too long for every push, each with its figure.
+    Deep {
+        /// Only what has this in its name.
+        filter: Option<String>,
+        /// Name what would be run, and run nothing.
+        #[arg(long)]
+        list: bool,
+    },
 }
 
 /// The root of the repository: the folder that holds this crate's folder. Cargo says where that is now; a binary that
@@ -47,6 +67,8 @@ fn main() -> ExitCode {
     let (check, compiler) = match Arguments::parse().task {
         Task::Readme => return readme::run(&repository()),
         Task::Cases => return cases::run(&repository()),
+        Task::Fuzz { seconds, target } => return fuzz::run(&repository(), seconds, target.as_deref()),
+        Task::Deep { filter, list } => return deep::run(&repository(), filter.as_deref(), list),
         Task::Plugins { check, compiler } => (check, compiler),
     };
     match plugins::run(&repository(), check, compiler) {

@@ -79,7 +79,9 @@ from_error!(
     vaern_policy::PolicyError,
     vaern_node::gate::GateError,
     vaern_node::store::StoreError,
-    vaern_node::sinks::SinkError
+    vaern_node::sinks::SinkError,
+    vaern_node::collection::CollectionError,
+    vaern_node::quota::QuotaError
 );
 from_error_with_mend!(
     vaern_trust::ReleaseError,
@@ -102,6 +104,7 @@ impl From<vaern_node::service::ServiceError> for Failure {
     fn from(error: vaern_node::service::ServiceError) -> Self {
         match error {
             vaern_node::service::ServiceError::Sink(error) => error.into(),
+            vaern_node::service::ServiceError::Collection(error) => error.into(),
             vaern_node::service::ServiceError::Run(error) => {
                 Self::refused(error.to_string(), Krav("STD-02"), Blame::Operator)
             }

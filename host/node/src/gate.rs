@@ -165,7 +165,7 @@ pub fn build(set: &PolicySet, store: &ModelStore, backend: &dyn Backend) -> Resu
         set.models.get(detector.name().as_str()).is_some_and(|pinned| pinned.embedded)
     };
     let drawn_streets_only = loaded.iter().any(embedded);
-    let gate = Gate::new(rules.masking, rules.fences, rules.cameras, loaded)?;
+    let gate = Gate::new(rules.masking, rules.fences, rules.cameras, loaded)?.for_purpose(set.purpose.name.clone());
     Ok(Built { gate, detectors: names, drawn_streets_only, backend: backend.name() })
 }
 

@@ -9,11 +9,12 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Instant;
 
 use cap_std::fs::Dir;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use vaern_door::{AdmittedDetection, Blame, Grants, Krav, Name};
-use vaern_privacy::{Capture, ClearFrame, Fenced, Gate, PictureKind, SealedPosition};
+use vaern_privacy::{Capture, ClearFrame, Fenced, Gate, PictureKind, SealedPosition, TrackLog};
 use vaern_sandbox::{Runner, SandboxError};
 
+use crate::collection::{self, CollectionError, Collector, Original};
 use crate::outcome::{FoundObject, FrameOutcome, FrameResult, Place, Refusal, SeenFrame};
 use crate::sinks;
 use crate::source::{self, Entry};
@@ -24,6 +25,15 @@ const PICTURE_QUALITY: u8 = 88;
 /// Frames waiting, decoded by nobody, for a free thread. Only bytes of files wait, so memory stays bounded by their size.
 const WAITING: usize = 4;
 
+/// A log of fixes that places the pictures, and what has to be added to the cameras' clocks to make them right.
+#[derive(Debug, Clone)]
+pub struct Track {
+    /// The log.
+    pub log: Arc<TrackLog>,
+    /// Added to the time that a picture states.
+    pub clock_offset: SignedDuration,
+}
+
 /// What a run needs besides the gate.
 pub struct Job<'a> {
     /// Where the captures are.
@@ -32,6 +42,8 @@ pub struct Job<'a> {
     pub out: &'a Dir,
     /// The camera, where the operator names it.
     pub camera: Option<Name>,
+    /// Where positions come from, if not from the pictures themselves.
+    pub track: Option<Track>,
     /// Take captures without a position. The gate refuses them unless the policy is for evaluation.
     pub unlocated: bool,
     /// The present, for judging fixes.
@@ -46,8 +58,11 @@ pub struct Job<'a> {
 
 /// What happens to a clear frame.
 pub enum Task<'a> {
-    /// The masked picture is written at full size, and that is all (`vaern mask`).
-    Mask,
+    /// The masked picture is written at full size, and that is all (`vaern mask`); into a collection, where there is one.
+    Mask {
+        /// Keeps the masked pictures and lets the originals go.
+        collector: Option<&'a Collector<'a>>,
+    },
     /// The plugin looks at it.
     Look {
         /// What the plugin may have.
@@ -78,6 +93,8 @@ struct Waiting {
     number: usize,
     file: String,
     fenced: Fenced,
+    /// The original, where it belongs to a collection.
+    original: Option<Original>,
     stages_ms: BTreeMap<&'static str, f64>,
 }
 
@@ -86,13 +103,16 @@ struct Waiting {
 /// # Errors
 /// [`RunError`] where nothing could be run at all; whatever happens to a single frame is an outcome, not an error.
 pub fn run(gate: &Gate, job: &Job<'_>) -> Result<Vec<FrameOutcome>, RunError> {
-    let entries = source::list(job.source).map_err(RunError::Source)?;
+    let mut entries = source::list(job.source).map_err(RunError::Source)?;
+    if let Task::Mask { collector: Some(collector) } = &job.task {
+        entries.retain(|entry| !matches!(entry, Entry::File(path) if collector.is_done(path)));
+    }
     job.out.create_dir_all(sinks::PICTURES).map_err(RunError::Pictures)?;
     let pictures = job.out.open_dir(sinks::PICTURES).map_err(RunError::Pictures)?;
     let mut runners = Vec::new();
     for _ in 0..job.workers.max(1) {
         runners.push(match &job.task {
-            Task::Mask => None,
+            Task::Mask { .. } => None,
             Task::Look { runner, .. } => Some(runner()?),
         });
     }
@@ -147,20 +167,28 @@ impl Waiting {
 fn locate(gate: &Gate, job: &Job<'_>, number: usize, entry: &Entry) -> Result<Waiting, Box<FrameOutcome>> {
     let file = entry.name();
     let mut stages_ms = BTreeMap::new();
+    let mut original = None;
     let result = (|| {
         let Entry::File(path) = entry else {
             return Err(unreadable("the entry cannot be opened inside the source"));
         };
         let bytes = timed(&mut stages_ms, "read", || source::read(job.source, path, gate.policy().max_bytes()))
             .map_err(|e| unreadable(&e.kind().to_string()))?;
+        if let Task::Mask { collector: Some(collector) } = &job.task {
+            original = Some(collector.original(path, &bytes).map_err(|e| from_collection(&e))?);
+        }
         let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
-        let capture = if job.unlocated { Capture::unlocated(bytes) } else { Capture::located_by_exif(bytes) };
+        let capture = match &job.track {
+            _ if job.unlocated => Capture::unlocated(bytes),
+            Some(track) => Capture::located_by_log(bytes, Arc::clone(&track.log), track.clock_offset),
+            None => Capture::located_by_exif(bytes),
+        };
         let capture = capture.claiming(PictureKind::from_extension(extension)).from_camera(job.camera.clone());
         let located = timed(&mut stages_ms, "locate", || gate.locate(capture, job.now)).map_err(|r| from_gate(&r))?;
         timed(&mut stages_ms, "fence", || gate.fence(located)).map_err(|r| from_gate(&r))
     })();
     match result {
-        Ok(fenced) => Ok(Waiting { number, file, fenced, stages_ms }),
+        Ok(fenced) => Ok(Waiting { number, file, fenced, original, stages_ms }),
         Err(refusal) => Err(Box::new(FrameOutcome { number, file, result: FrameResult::Refused(refusal), stages_ms })),
     }
 }
@@ -173,7 +201,8 @@ fn see(
     runner: Option<&mut (dyn Runner + '_)>,
     waiting: Waiting,
 ) -> FrameOutcome {
-    let Waiting { number, file, fenced, mut stages_ms } = waiting;
+    let Waiting { number, file, fenced, original, mut stages_ms } = waiting;
+    let turning = fenced.turning();
     let stages = &mut stages_ms;
     let result = (|| {
         let place = fenced.position().map(place);
@@ -203,8 +232,15 @@ fn see(
             }
             _ => clear,
         };
-        let name = picture_name(&job.task, number, &file, &seen.frame_id);
-        timed(stages, "write", || write_picture(pictures, &name, &shown))?;
+        let name = timed(stages, "write", || match (&job.task, &original) {
+            (Task::Mask { collector: Some(collector) }, Some(original)) => {
+                collector.keep(original, &encoded(&shown)?, turning).map_err(|e| from_collection(&e))
+            }
+            _ => {
+                let name = picture_name(&job.task, number, &file, &seen.frame_id);
+                write_picture(pictures, &name, &shown).map(|()| name)
+            }
+        })?;
         seen.picture = Some(format!("{}/{name}", sinks::PICTURES));
         Ok(seen)
     })();
@@ -251,8 +287,12 @@ fn random_id() -> Option<String> {
     Some(bytes.iter().map(|b| format!("{b:02x}")).collect())
 }
 
+fn encoded(frame: &ClearFrame) -> Result<Vec<u8>, Refusal> {
+    frame.encode_jpeg(PICTURE_QUALITY).map_err(|_| host_fault("the masked picture could not be encoded"))
+}
+
 fn write_picture(pictures: &Dir, name: &str, frame: &ClearFrame) -> Result<(), Refusal> {
-    let jpeg = frame.encode_jpeg(PICTURE_QUALITY).map_err(|_| host_fault("the masked picture could not be encoded"))?;
+    let jpeg = encoded(frame)?;
     sinks::write_file(pictures, name, &jpeg).map_err(|error| Refusal {
         reason: "output_failed",
         krav: error.krav(),
@@ -266,13 +306,7 @@ fn write_picture(pictures: &Dir, name: &str, frame: &ClearFrame) -> Result<(), R
 fn picture_name(task: &Task<'_>, number: usize, file: &str, frame_id: &str) -> String {
     match task {
         Task::Look { .. } => format!("{frame_id}.jpg"),
-        Task::Mask => {
-            let base = file.rsplit('/').next().unwrap_or(file);
-            let stem = base.rsplit_once('.').map_or(base, |(stem, _)| stem);
-            let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '_' };
-            let stem: String = stem.chars().take(80).map(plain).collect();
-            format!("{number:06}-{stem}.jpg")
-        }
+        Task::Mask { .. } => collection::picture_name(number as u64, file),
     }
 }
 
@@ -301,6 +335,10 @@ fn from_gate(refusal: &vaern_privacy::Refusal) -> Refusal {
 
 fn from_sandbox(error: &SandboxError) -> Refusal {
     Refusal { reason: error.reason(), krav: error.krav(), blame: error.blame(), detail: error.to_string() }
+}
+
+fn from_collection(error: &CollectionError) -> Refusal {
+    Refusal { reason: "output_failed", krav: error.krav(), blame: error.blame(), detail: error.to_string() }
 }
 
 fn unreadable(detail: &str) -> Refusal {

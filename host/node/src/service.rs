@@ -13,9 +13,10 @@ use vaern_sandbox::wall::{Protection, Vendor, Wall, WallError, WallSettings};
 use vaern_sandbox::{Compiled, Engine, InProcess, Runner, SandboxError};
 use vaern_trust::{Approved, Release, ReleaseError, TrustRoot};
 
+use crate::collection::{Account, CollectionError, Collector, Kept, Plan};
 use crate::gate::Built;
 use crate::outcome::{FrameResult, PolicyInfo, ReleaseInfo, Run, SandboxInfo, Summary};
-use crate::pipeline::{self, Job, RunError, Task};
+use crate::pipeline::{self, Job, RunError, Task, Track};
 use crate::withhold::withhold;
 use crate::{report, sinks};
 
@@ -111,6 +112,9 @@ pub enum ServiceError {
     /// The files that tell what happened cannot be written. What is there is whole.
     #[error(transparent)]
     Sink(#[from] sinks::SinkError),
+    /// The collection.
+    #[error(transparent)]
+    Collection(#[from] CollectionError),
 }
 
 impl From<WallError> for AdmitError {
@@ -179,6 +183,8 @@ pub struct Setup<'a> {
     pub out: &'a Dir,
     /// The camera, where the operator names it.
     pub camera: Option<Name>,
+    /// Where positions come from, if not from the pictures themselves.
+    pub track: Option<Track>,
     /// Take captures without a position: evaluation only.
     pub unlocated: bool,
     /// The present.
@@ -266,7 +272,7 @@ pub fn look(
         responsible: format!("{}, {}", approval.responsible.unit, approval.responsible.manager),
         approved_until: approval.expires.to_string(),
     };
-    go(setup, task, Some((info, &manifest.vendor, seer)), progress)
+    Ok(go(setup, task, Some((info, &manifest.vendor, seer)), progress)?.summary())
 }
 
 /// The gate alone. Writes the masked pictures at full size, and the same account without detections.
@@ -274,7 +280,27 @@ pub fn look(
 /// # Errors
 /// As [`look`].
 pub fn mask(setup: &Setup<'_>, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<Summary, ServiceError> {
-    go(setup, Task::Mask, None, progress)
+    Ok(go(setup, Task::Mask { collector: None }, None, progress)?.summary())
+}
+
+/// Data collection: as [`mask`], into a training set, with annotations kept and originals deleted where that is the plan.
+/// Run again after a kill, it goes on where it was.
+///
+/// # Errors
+/// As [`look`], and [`ServiceError::Collection`].
+pub fn collect(
+    setup: &Setup<'_>,
+    plan: Plan<'_>,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<(Summary, Account), ServiceError> {
+    let collector = Collector::open(plan)?;
+    let run = go(setup, Task::Mask { collector: Some(&collector) }, None, progress)?;
+    let kept = run.frames.iter().filter_map(|frame| match &frame.result {
+        FrameResult::Refused(refusal) => Some(Kept { file: frame.file.clone(), reason: refusal.reason.to_owned() }),
+        FrameResult::Seen(_) => None,
+    });
+    let account = collector.finish(kept.collect())?;
+    Ok((run.summary(), account))
 }
 
 fn go(
@@ -282,12 +308,13 @@ fn go(
     task: Task<'_>,
     release: Option<(ReleaseInfo, &Name, &Seer)>,
     progress: &(dyn Fn(usize, usize) + Sync),
-) -> Result<Summary, ServiceError> {
+) -> Result<Run, ServiceError> {
     let start = Instant::now();
     let job = Job {
         source: setup.source,
         out: setup.out,
         camera: setup.camera.clone(),
+        track: setup.track.clone(),
         unlocated: setup.unlocated,
         now: setup.now,
         workers: setup.workers,
@@ -314,7 +341,7 @@ fn go(
     sinks::write_file(setup.out, "report.html", report::html(&run, &pictures, REPORT_PICTURES).as_bytes())?;
     // Last, so that a summary is the sign that everything else is there.
     sinks::write_file(setup.out, "summary.json", sinks::summary_json(&run)?.as_bytes())?;
-    Ok(run.summary())
+    Ok(run)
 }
 
 fn policy_info(setup: &Setup<'_>) -> PolicyInfo {

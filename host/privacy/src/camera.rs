@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 use vaern_door::Name;
 
+use crate::exif;
 use crate::refusal::Refusal;
 
 /// Why a camera profile is refused.
@@ -41,6 +43,28 @@ pub struct FixedMask {
     pub polygon: Vec<[f64; 2]>,
 }
 
+/// What a camera's clock shows: `UTC`, a fixed offset such as `+01:00`, or a zone such as `Europe/Copenhagen`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct CameraClock(TimeZone);
+
+impl CameraClock {
+    pub(crate) const fn zone(&self) -> &TimeZone {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for CameraClock {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let fixed = || exif::parse_offset(&text).map(TimeZone::fixed);
+        let zone = if text == "UTC" { Some(TimeZone::UTC) } else { fixed().or_else(|| TimeZone::get(&text).ok()) };
+        let unknown = || "`clock` must be `UTC`, an offset such as `+01:00`, or a zone such as `Europe/Copenhagen`";
+        zone.map(Self).ok_or_else(|| unknown().to_owned())
+    }
+}
+
 /// What the city knows of a camera.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -58,6 +82,10 @@ pub struct CameraProfile {
     pub hfov_deg: f64,
     /// Error radius of a fix that states none, in metres.
     pub default_error_m: f64,
+    /// What the camera's clock shows, for pictures that do not state their offset from UTC. Without it such a picture has
+    /// no time in UTC, and no track can place it.
+    #[serde(default)]
+    pub clock: Option<CameraClock>,
     /// Parts of the frame that are always masked.
     #[serde(default)]
     pub fixed_mask: Vec<FixedMask>,

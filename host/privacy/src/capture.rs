@@ -1,13 +1,16 @@
 //! Captures: the bytes of one picture, and what the caller says of them. Nothing here decodes a pixel.
 
 use std::fmt;
+use std::sync::Arc;
 
+use jiff::SignedDuration;
 use vaern_door::{Digest, Name};
 use zeroize::Zeroizing;
 
 use crate::png_headers;
 use crate::position::Position;
 use crate::refusal::Refusal;
+use crate::tracklog::TrackLog;
 
 /// The two kinds of pictures that are taken in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,11 +44,17 @@ impl PictureKind {
 }
 
 /// Where the position of a capture comes from.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) enum PositionSource {
     /// The picture's own EXIF block.
     Exif,
-    /// The caller: a GPX track, a receiver.
+    /// A log of fixes, by the time at which the picture says it was taken.
+    Log {
+        log: Arc<TrackLog>,
+        /// What has to be added to the camera's clock.
+        clock_offset: SignedDuration,
+    },
+    /// The caller: a receiver at hand.
     Given(Position),
     /// Nowhere: evaluation only.
     Unlocated,
@@ -56,6 +65,7 @@ pub struct Capture {
     bytes: Zeroizing<Vec<u8>>,
     claimed: Option<PictureKind>,
     camera: Option<Name>,
+    purpose: Option<Name>,
     source: PositionSource,
 }
 
@@ -63,19 +73,39 @@ impl Capture {
     /// A capture that carries its position in EXIF.
     #[must_use]
     pub fn located_by_exif(bytes: Vec<u8>) -> Self {
-        Self { bytes: Zeroizing::new(bytes), claimed: None, camera: None, source: PositionSource::Exif }
+        Self { bytes: Zeroizing::new(bytes), claimed: None, camera: None, purpose: None, source: PositionSource::Exif }
+    }
+
+    /// A capture whose position is that of `log` at the time at which its EXIF block says it was taken. `clock_offset` is
+    /// what has to be added to the camera's clock to make it right.
+    #[must_use]
+    pub fn located_by_log(bytes: Vec<u8>, log: Arc<TrackLog>, clock_offset: SignedDuration) -> Self {
+        let source = PositionSource::Log { log, clock_offset };
+        Self { bytes: Zeroizing::new(bytes), claimed: None, camera: None, purpose: None, source }
     }
 
     /// A capture whose position the caller knows. Its error radius must be the caller's honest one.
     #[must_use]
     pub fn located_at(bytes: Vec<u8>, position: Position) -> Self {
-        Self { bytes: Zeroizing::new(bytes), claimed: None, camera: None, source: PositionSource::Given(position) }
+        Self {
+            bytes: Zeroizing::new(bytes),
+            claimed: None,
+            camera: None,
+            purpose: None,
+            source: PositionSource::Given(position),
+        }
     }
 
     /// A capture without position: taken only under a policy that says `allow_unlocated = true`.
     #[must_use]
     pub fn unlocated(bytes: Vec<u8>) -> Self {
-        Self { bytes: Zeroizing::new(bytes), claimed: None, camera: None, source: PositionSource::Unlocated }
+        Self {
+            bytes: Zeroizing::new(bytes),
+            claimed: None,
+            camera: None,
+            purpose: None,
+            source: PositionSource::Unlocated,
+        }
     }
 
     /// The kind that the file's name claims.
@@ -90,6 +120,17 @@ impl Capture {
     pub fn from_camera(mut self, camera: Option<Name>) -> Self {
         self.camera = camera;
         self
+    }
+
+    /// The purpose that the capture was taken for, where somebody says so.
+    #[must_use]
+    pub fn for_purpose(mut self, purpose: Option<Name>) -> Self {
+        self.purpose = purpose;
+        self
+    }
+
+    pub(crate) const fn purpose(&self) -> Option<&Name> {
+        self.purpose.as_ref()
     }
 
     /// Digest of the bytes: to know a replay, never to be published.

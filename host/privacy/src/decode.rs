@@ -3,8 +3,7 @@
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use vaern_door::Size;
-use zeroize::Zeroizing;
+use vaern_door::{Size, guard};
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
@@ -12,6 +11,7 @@ use zune_jpeg::JpegDecoder;
 
 use crate::jpeg_entropy;
 use crate::jpeg_headers::JpegHeader;
+use crate::pixels::Pixels;
 use crate::png_headers::PngHeader;
 use crate::refusal::{DecodeFault, Refusal};
 
@@ -19,9 +19,11 @@ use crate::refusal::{DecodeFault, Refusal};
 const PNG_SIDE_BYTES: usize = 8 * 1024 * 1024;
 
 /// The pixels of a JPEG as RGB, in stored orientation. `bytes` ends with the end marker.
-pub(crate) fn jpeg(bytes: &[u8], header: &JpegHeader) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+pub(crate) fn jpeg(bytes: &[u8], header: &JpegHeader) -> Result<Pixels, Refusal> {
     let picture = bytes.get(..header.end).ok_or(Refusal::Truncated)?;
-    jpeg_entropy::verify(picture, header)?;
+    if guard::stands("privacy.whole-picture") {
+        jpeg_entropy::verify(picture, header)?;
+    }
     let options = DecoderOptions::default()
         .set_strict_mode(true)
         .set_max_width(usize::from(u16::MAX))
@@ -30,23 +32,29 @@ pub(crate) fn jpeg(bytes: &[u8], header: &JpegHeader) -> Result<Zeroizing<Vec<u8
         .jpeg_set_out_colorspace(ColorSpace::RGB);
     let decoded = catch_unwind(AssertUnwindSafe(|| {
         let mut decoder = JpegDecoder::new_with_options(ZCursor::new(picture), options);
-        let pixels = decoder.decode().map_err(|_| DecodeFault::Decoder)?;
+        decoder.decode_headers().map_err(|_| DecodeFault::Decoder)?;
+        // The header walk has the size; a decoder that sees another is not given room for it.
+        if decoder.output_buffer_size() != Some(header.size.rgb_bytes()) {
+            return Err(DecodeFault::Disagreement);
+        }
+        let mut pixels = Pixels::zeroed(header.size.rgb_bytes());
+        decoder.decode_into(&mut pixels).map_err(|_| DecodeFault::Decoder)?;
         let info = decoder.info().ok_or(DecodeFault::Decoder)?;
-        Ok::<_, DecodeFault>((Zeroizing::new(pixels), info.width, info.height))
+        Ok::<_, DecodeFault>((pixels, info.width, info.height))
     }));
     let (pixels, width, height) = decoded.map_err(|_| DecodeFault::Panic)??;
     check(pixels, Size::new(width, height).ok(), header.size)
 }
 
 /// The pixels of a PNG as RGB, in stored orientation.
-pub(crate) fn png(bytes: &[u8], header: &PngHeader) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+pub(crate) fn png(bytes: &[u8], header: &PngHeader) -> Result<Pixels, Refusal> {
     let picture = bytes.get(..header.end).ok_or(Refusal::Truncated)?;
     let decoded = catch_unwind(AssertUnwindSafe(|| png_inner(picture, header.size)));
     let (pixels, size) = decoded.map_err(|_| DecodeFault::Panic)??;
     check(pixels, Some(size), header.size)
 }
 
-fn png_inner(picture: &[u8], size: Size) -> Result<(Zeroizing<Vec<u8>>, Size), Refusal> {
+fn png_inner(picture: &[u8], size: Size) -> Result<(Pixels, Size), Refusal> {
     let mut options = png::DecodeOptions::default();
     options.set_ignore_checksums(false);
     options.set_skip_ancillary_crc_failures(false);
@@ -64,23 +72,25 @@ fn png_inner(picture: &[u8], size: Size) -> Result<(Zeroizing<Vec<u8>>, Size), R
     if length > size.pixels() * 4 {
         return Err(DecodeFault::Disagreement.into());
     }
-    let mut out = Zeroizing::new(vec![0_u8; length]);
+    let mut out = Pixels::zeroed(length);
     let info = reader.next_frame(&mut out).map_err(png_fault)?;
     reader.finish().map_err(png_fault)?;
     let decoded = u16::try_from(info.width).ok().zip(u16::try_from(info.height).ok());
     let decoded = decoded.and_then(|(w, h)| Size::new(w, h).ok()).ok_or(DecodeFault::Disagreement)?;
     let pixels = out.get(..info.buffer_size()).ok_or(DecodeFault::Disagreement)?;
-    let mut rgb = Zeroizing::new(Vec::with_capacity(decoded.rgb_bytes()));
+    if pixels.len() != decoded.pixels() * info.color_type.samples() {
+        return Err(DecodeFault::Disagreement.into());
+    }
+    let mut rgb = Pixels::zeroed(decoded.rgb_bytes());
+    let to = rgb.chunks_exact_mut(3);
     // Opacity is dropped: detectors and plugins all see the same colours, whatever a viewer would hide.
     match info.color_type {
-        png::ColorType::Rgb => rgb.extend_from_slice(pixels),
-        png::ColorType::Rgba => {
-            pixels.chunks_exact(4).for_each(|p| rgb.extend_from_slice(p.get(..3).unwrap_or_default()))
-        }
-        png::ColorType::Grayscale => pixels.iter().for_each(|p| rgb.extend_from_slice(&[*p, *p, *p])),
-        png::ColorType::GrayscaleAlpha => {
-            pixels.iter().step_by(2).for_each(|p| rgb.extend_from_slice(&[*p, *p, *p]));
-        }
+        png::ColorType::Rgb => rgb.copy_from_slice(pixels),
+        png::ColorType::Rgba => to.zip(pixels.chunks_exact(4)).for_each(|(to, from)| {
+            to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+        }),
+        png::ColorType::Grayscale => to.zip(pixels).for_each(|(to, from)| to.fill(*from)),
+        png::ColorType::GrayscaleAlpha => to.zip(pixels.iter().step_by(2)).for_each(|(to, from)| to.fill(*from)),
         png::ColorType::Indexed => return Err(DecodeFault::Decoder.into()),
     }
     Ok((rgb, decoded))
@@ -95,7 +105,7 @@ fn png_fault(error: png::DecodingError) -> Refusal {
 }
 
 /// The header walk and the decoder must have seen the same picture.
-fn check(pixels: Zeroizing<Vec<u8>>, decoded: Option<Size>, header: Size) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+fn check(pixels: Pixels, decoded: Option<Size>, header: Size) -> Result<Pixels, Refusal> {
     if decoded == Some(header) && pixels.len() == header.rgb_bytes() {
         Ok(pixels)
     } else {

@@ -1,15 +1,13 @@
 //! What an EXIF block says of place, time, camera and orientation. Nothing else of it is ever looked at, and no byte of it goes on.
 
 use exif::{Exif, In, Reader, Tag, Value};
-use jiff::civil::{Date, Time};
+use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::orient::Orientation;
 use crate::refusal::{BadPosition, NoFix, Refusal, Variant};
-
-/// Metres of error per unit of dilution of precision: the usual user-equivalent range error of a single-band receiver.
-const METRES_PER_DOP: f64 = 5.0;
+use crate::tracklog::{METRES_PER_DOP, Moments};
 
 /// A fix as the camera wrote it, not yet judged.
 #[derive(Clone, PartialEq)]
@@ -33,8 +31,40 @@ pub(crate) struct ExifFacts {
     pub(crate) orientation: Orientation,
     pub(crate) model: Option<String>,
     pub(crate) fix: Option<ExifFix>,
-    /// When the picture was taken, only where the offset from UTC is stated.
-    pub(crate) captured: Option<Timestamp>,
+    /// When the picture was taken, by the camera's own clock.
+    pub(crate) taken: Option<Taken>,
+}
+
+/// A moment as the camera writes it: local time of some zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Taken {
+    local: DateTime,
+    /// How much later it may have been: a second, less where the camera writes decimals.
+    open: SignedDuration,
+    /// Offset from UTC, where the picture states it.
+    offset: Option<Offset>,
+}
+
+impl Taken {
+    /// The moment in UTC. An offset that the picture states goes before the zone of the camera's profile.
+    ///
+    /// A time that its zone's clocks never show, or show twice, when summer time begins and ends, is no time (CLK-05).
+    pub(crate) fn moments(&self, zone: Option<&TimeZone>, clock_offset: SignedDuration) -> Result<Moments, NoFix> {
+        let from = match (self.offset, zone) {
+            (Some(offset), _) => offset.to_timestamp(self.local).map_err(|_| NoFix::NoTime)?,
+            (None, Some(zone)) => {
+                let ambiguous = zone.to_ambiguous_timestamp(self.local);
+                if vaern_door::guard::stands("privacy.ambiguous-time") && ambiguous.is_ambiguous() {
+                    return Err(NoFix::AmbiguousTime);
+                }
+                ambiguous.compatible().map_err(|_| NoFix::NoTime)?
+            }
+            (None, None) => return Err(NoFix::NoTime),
+        };
+        let from = from.checked_add(clock_offset).map_err(|_| NoFix::NoTime)?;
+        let to = from.checked_add(self.open).map_err(|_| NoFix::NoTime)?;
+        Ok(Moments { from, to })
+    }
 }
 
 /// Reads a TIFF structure as EXIF wraps it. The block is at most one JPEG segment, so every step is bounded by 64 KiB.
@@ -44,7 +74,7 @@ pub(crate) fn parse(tiff: &[u8]) -> Result<ExifFacts, Refusal> {
         orientation: orientation(&exif)?,
         model: ascii(&exif, Tag::Model),
         fix: fix(&exif)?,
-        captured: captured(&exif),
+        taken: taken(&exif),
     })
 }
 
@@ -146,18 +176,33 @@ fn gps_time(exif: &Exif) -> Option<Timestamp> {
     midnight.checked_add(SignedDuration::from_secs_f64(hours * 3600.0 + minutes * 60.0 + seconds)).ok()
 }
 
-fn captured(exif: &Exif) -> Option<Timestamp> {
-    let local = ascii(exif, Tag::DateTimeOriginal)?;
-    let offset = ascii(exif, Tag::OffsetTimeOriginal)?;
-    let (day, clock) = local.split_once(' ')?;
+fn taken(exif: &Exif) -> Option<Taken> {
+    let text = ascii(exif, Tag::DateTimeOriginal)?;
+    let (day, clock) = text.split_once(' ')?;
     let mut parts = clock.split(':');
     let (h, m, s) = (parts.next()?, parts.next()?, parts.next()?);
-    let time = Time::new(h.parse().ok()?, m.parse().ok()?, s.parse().ok()?, 0).ok()?;
-    let offset = parse_offset(&offset)?;
-    date(day)?.to_datetime(time).to_zoned(TimeZone::fixed(offset)).ok().map(|z| z.timestamp())
+    let (fraction, open) = ascii(exif, Tag::SubSecTimeOriginal).map_or((0, 1000), |text| milliseconds(&text));
+    let time = Time::new(h.parse().ok()?, m.parse().ok()?, s.parse().ok()?, fraction * 1_000_000).ok()?;
+    let offset = match ascii(exif, Tag::OffsetTimeOriginal) {
+        // An offset that is there and cannot be read is not the same as none.
+        Some(text) if !text.is_empty() => Some(parse_offset(&text)?),
+        _ => None,
+    };
+    Some(Taken { local: date(day)?.to_datetime(time), open: SignedDuration::from_millis(open), offset })
 }
 
-fn parse_offset(text: &str) -> Option<Offset> {
+/// Decimals of a second as milliseconds, and how many milliseconds they leave open.
+fn milliseconds(decimals: &str) -> (i32, i64) {
+    let digits: String = decimals.chars().take(3).collect();
+    match (digits.len(), digits.parse::<i32>()) {
+        (1, Ok(tenths)) => (tenths * 100, 100),
+        (2, Ok(hundredths)) => (hundredths * 10, 10),
+        (3, Ok(thousandths)) => (thousandths, 1),
+        _ => (0, 1000),
+    }
+}
+
+pub(crate) fn parse_offset(text: &str) -> Option<Offset> {
     if text == "Z" {
         return Some(Offset::UTC);
     }
@@ -167,6 +212,9 @@ fn parse_offset(text: &str) -> Option<Offset> {
         _ => return None,
     };
     let (hours, minutes) = text.get(1..)?.split_once(':')?;
+    if !hours.bytes().chain(minutes.bytes()).all(|b| b.is_ascii_digit()) {
+        return None;
+    }
     let (hours, minutes): (i32, i32) = (hours.parse().ok()?, minutes.parse().ok()?);
     if !(0..=15).contains(&hours) || !(0..=59).contains(&minutes) {
         return None;

@@ -8,20 +8,21 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use jiff::Timestamp;
-use vaern_door::{Digest, Name};
+use jiff::{SignedDuration, Timestamp};
+use vaern_door::{Digest, Name, guard};
 
-use crate::camera::{CameraProfile, CameraSet};
+use crate::camera::{CameraClock, CameraProfile, CameraSet};
 use crate::capture::{Capture, PictureKind, PositionSource};
 use crate::clear::ClearFrame;
 use crate::detect::{DetectionsProof, Detectors, DetectorsError, PeopleDetector};
 use crate::exif::{self, ExifFacts, ExifFix};
 use crate::fence::FenceSet;
 use crate::jpeg_headers::{self, JpegHeader};
+use crate::limits::{Collected, CollectionLimits};
 use crate::mask;
-use crate::orient::Orientation;
+use crate::orient::{Orientation, Turning};
 use crate::png_headers::{self, PngHeader};
-use crate::policy::MaskingPolicy;
+use crate::policy::{MaskingPolicy, PositionRules};
 use crate::position::Position;
 use crate::raw::RawFrame;
 use crate::receipt::{Admitted, Receipt, SealedPosition, StageTimes, UsedModel};
@@ -62,6 +63,18 @@ impl Fenced {
     }
 }
 
+impl Fenced {
+    /// How the picture is turned upright, for annotations that were drawn on it.
+    #[must_use]
+    pub const fn turning(&self) -> Turning {
+        let size = match &self.located.header {
+            Header::Jpeg(header) => header.size,
+            Header::Png(header) => header.size,
+        };
+        Turning::of(self.located.orientation, size)
+    }
+}
+
 impl fmt::Debug for Located {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Located({:?})", self.capture)
@@ -85,7 +98,7 @@ impl Replays {
     }
 
     fn remember(&mut self, digest: Digest) -> Result<(), Refusal> {
-        if self.seen(&digest) {
+        if guard::stands("privacy.replay") && self.seen(&digest) {
             return Err(Refusal::Replayed);
         }
         if self.order.len() >= REMEMBERED {
@@ -102,8 +115,11 @@ pub struct Gate {
     fences: FenceSet,
     cameras: CameraSet,
     detectors: Detectors,
+    purpose: Option<Name>,
+    limits: CollectionLimits,
     tracks: Mutex<BTreeMap<Name, Track>>,
     replays: Mutex<Replays>,
+    collected: Mutex<Collected>,
 }
 
 impl Gate {
@@ -118,7 +134,31 @@ impl Gate {
         loaded: Vec<Arc<dyn PeopleDetector>>,
     ) -> Result<Self, DetectorsError> {
         let detectors = Detectors::new(&policy, loaded)?;
-        Ok(Self { policy, fences, cameras, detectors, tracks: Mutex::default(), replays: Mutex::default() })
+        Ok(Self {
+            policy,
+            fences,
+            cameras,
+            detectors,
+            purpose: None,
+            limits: CollectionLimits::default(),
+            tracks: Mutex::default(),
+            replays: Mutex::default(),
+            collected: Mutex::default(),
+        })
+    }
+
+    /// The same gate for one purpose: a capture that is offered for another is refused (FRM-07).
+    #[must_use]
+    pub fn for_purpose(mut self, purpose: Name) -> Self {
+        self.purpose = Some(purpose);
+        self
+    }
+
+    /// The same gate with limits on what is collected (MIN-07, MIN-11).
+    #[must_use]
+    pub fn limited(mut self, limits: CollectionLimits) -> Self {
+        self.limits = limits;
+        self
     }
 
     /// The masking policy.
@@ -172,7 +212,10 @@ impl Gate {
         if capture.bytes().len() as u64 > self.policy.max_bytes() {
             return Err(Refusal::TooLarge(Bound::Bytes));
         }
-        let unlocated = *capture.source() == PositionSource::Unlocated;
+        if guard::stands("privacy.purpose") && capture.purpose().is_some_and(|p| self.purpose.as_ref() != Some(p)) {
+            return Err(Refusal::WrongPurpose);
+        }
+        let unlocated = matches!(capture.source(), PositionSource::Unlocated);
         if unlocated && !self.policy.allow_unlocated() {
             return Err(Refusal::UnlocatedNotAllowed);
         }
@@ -194,10 +237,10 @@ impl Gate {
         Ok(Located { capture, digest, header, orientation: facts.orientation, camera, position })
     }
 
-    /// Proves that the position is inside a fence (MIN-04).
+    /// Proves that the position is inside a fence (MIN-04), and that the purpose needs this frame (MIN-07, MIN-11).
     ///
     /// # Errors
-    /// [`Refusal::OutsideFence`].
+    /// [`Refusal::OutsideFence`], [`Refusal::SameSpot`], [`Refusal::TooSoon`], [`Refusal::QuotaReached`].
     pub fn fence(&self, located: Located) -> Result<Fenced, Refusal> {
         let position = match (located.position, &located.camera) {
             (Some(position), Some(camera)) => {
@@ -207,6 +250,7 @@ impl Gate {
             _ if self.policy.allow_unlocated() => None,
             _ => return Err(Refusal::UnlocatedNotAllowed),
         };
+        self.lock_collected().check(&self.limits, position.as_ref())?;
         Ok(Fenced { located, position })
     }
 
@@ -225,7 +269,7 @@ impl Gate {
             }
         };
         let replayable = fenced.position.is_some().then_some(digest);
-        let frame = RawFrame::new(pixels, size, orientation, grid, camera, replayable, since);
+        let frame = RawFrame::new(pixels, size, orientation, grid, camera, replayable, fenced.position, since);
         frame.check_in_clear(self.policy.max_in_clear())?;
         Ok(frame)
     }
@@ -250,6 +294,7 @@ impl Gate {
         if let Some(digest) = frame.replayable() {
             self.lock_replays().remember(digest)?;
         }
+        self.lock_collected().admit(&self.limits, frame.place())?;
         let receipt = Receipt {
             policy: self.policy.name().clone(),
             policy_digest: self.policy.digest(),
@@ -265,6 +310,10 @@ impl Gate {
             located: frame.replayable().is_some(),
         };
         Ok((ClearFrame::from_masked(frame, &set)?, receipt))
+    }
+
+    fn lock_collected(&self) -> std::sync::MutexGuard<'_, Collected> {
+        self.collected.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock_replays(&self) -> std::sync::MutexGuard<'_, Replays> {
@@ -304,12 +353,15 @@ impl Gate {
             PositionSource::Exif => {
                 let fix = facts.fix.as_ref().ok_or(NoFix::Missing)?;
                 let position = from_exif(fix, camera)?;
-                if let (Some(taken), Some(time)) = (facts.captured, position.time())
-                    && taken.duration_since(time).as_secs_f64().abs() > f64::from(rules.max_fix_gap_s)
-                {
-                    return Err(NoFix::Stale.into());
-                }
+                check_stale(&position, facts, camera, rules)?;
                 position
+            }
+            PositionSource::Log { log, clock_offset } => {
+                let taken = facts.taken.ok_or(NoFix::NoTime)?;
+                let zone = camera.clock.as_ref().map(CameraClock::zone);
+                let position = log.at(taken.moments(zone, *clock_offset)?, camera.default_error_m, rules)?;
+                // The log knows where the vehicle went, the profile where the camera looks from there.
+                position.heading().map_or(position, |course| position.with_heading(course + camera.heading_offset_deg))
             }
             PositionSource::Unlocated => return Err(NoFix::Missing.into()),
         };
@@ -327,6 +379,28 @@ impl fmt::Debug for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Gate({})", self.policy.name())
     }
+}
+
+/// Refuses a fix that is older or newer than its picture, where the picture's time in UTC is known (CLK-08).
+fn check_stale(
+    position: &Position,
+    facts: &ExifFacts,
+    camera: &CameraProfile,
+    rules: &PositionRules,
+) -> Result<(), Refusal> {
+    let zone = camera.clock.as_ref().map(CameraClock::zone);
+    let taken = match facts.taken.map(|taken| taken.moments(zone, SignedDuration::ZERO)) {
+        Some(Ok(moments)) => moments,
+        Some(Err(NoFix::AmbiguousTime)) => return Err(NoFix::AmbiguousTime.into()),
+        _ => return Ok(()),
+    };
+    let Some(time) = position.time() else { return Ok(()) };
+    let early = taken.from.duration_since(time).as_secs_f64();
+    let late = time.duration_since(taken.to).as_secs_f64();
+    if guard::stands("privacy.stale") && early.max(late) > f64::from(rules.max_fix_gap_s) {
+        return Err(NoFix::Stale.into());
+    }
+    Ok(())
 }
 
 fn from_exif(fix: &ExifFix, camera: &CameraProfile) -> Result<Position, Refusal> {

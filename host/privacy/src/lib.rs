@@ -4,7 +4,9 @@
 //! without metadata, position or a pixel from under a mask, a [`Receipt`], and the [`SealedPosition`] beside them. Each step
 //! consumes the one before, so there is no way to a clear frame around the fence or the mask. Every doubt is a [`Refusal`].
 //!
-//! Limits: copies that a decoder or a model makes inside itself are freed, not zeroed. Masks follow what the detectors see:
+//! Raw pixels lie in pages of their own, locked and kept out of core files where the system lets us, and are zeroed on drop.
+//! Limits: copies that a decoder or a model makes inside itself are freed by them; the program's allocator zeroes those,
+//! except what an engine outside of Rust (ONNX Runtime) allocates for itself. Masks follow what the detectors see:
 //! what every required detector misses stays in clear, which is why recall is measured and not claimed.
 
 mod camera;
@@ -18,9 +20,12 @@ mod gate;
 mod jpeg_entropy;
 mod jpeg_headers;
 mod jpeg_huffman;
+mod limits;
 mod mask;
+#[cfg(feature = "models")]
 mod model_detector;
 mod orient;
+mod pixels;
 mod png_headers;
 mod policy;
 mod position;
@@ -30,17 +35,23 @@ mod refusal;
 mod regions;
 mod ring;
 mod track;
+mod tracklog;
 
-pub use camera::{CameraError, CameraProfile, CameraSet, FixedMask};
+pub use camera::{CameraClock, CameraError, CameraProfile, CameraSet, FixedMask};
 pub use capture::{Capture, PictureKind};
 pub use clear::{ClearError, ClearFrame, FrameId};
 pub use detect::{DetectionsProof, DetectorFault, DetectorsError, PeopleDetector, Picture, SeenBox};
 pub use fence::{Fence, FenceError, FenceSet};
 pub use gate::{Fenced, Gate, Located};
+pub use limits::{CollectionLimits, Quota};
+#[cfg(feature = "models")]
 pub use model_detector::ModelDetector;
+pub use orient::Turning;
+pub use pixels::PixelProtection;
 pub use policy::{MaskingPolicy, PeopleClass, PolicyError, PositionRules, RegionRule, TileRules};
 pub use position::Position;
 pub use raw::RawFrame;
 pub use receipt::{Admitted, Receipt, SealedPosition, StageTimes, UsedModel};
 pub use refusal::{BadPosition, Bound, DecodeFault, MaskingFault, NoFix, Refusal, StructureFault, Variant};
 pub use ring::RingFault;
+pub use tracklog::{TrackLog, TrackLogAccount, TrackLogError};

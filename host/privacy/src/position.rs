@@ -42,6 +42,15 @@ impl Position {
         self
     }
 
+    /// The same position with another error radius in metres.
+    pub(crate) fn with_error(mut self, error_m: f64) -> Result<Self, Refusal> {
+        if !error_m.is_finite() || error_m < 0.0 {
+            return Err(BadPosition::NotFinite.into());
+        }
+        self.error_m = error_m.max(LEAST_ERROR_M);
+        Ok(self)
+    }
+
     /// The same position with the time of the fix.
     #[must_use]
     pub const fn with_time(mut self, time: Timestamp) -> Self {

@@ -5,35 +5,39 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use vaern_door::{Digest, Name, Size};
-use zeroize::Zeroizing;
 
 use crate::orient::Orientation;
+use crate::pixels::Pixels;
+use crate::receipt::SealedPosition;
 use crate::refusal::Refusal;
 
 static NEXT_TOKEN: AtomicU64 = AtomicU64::new(1);
 
 /// A decoded, upright, unmasked frame. It exists only for a capture whose position was proven, and becomes a clear frame or nothing.
 pub struct RawFrame {
-    rgb: Zeroizing<Vec<u8>>,
+    rgb: Pixels,
     size: Size,
     stored: Size,
     orientation: Orientation,
     grid: (u16, u16),
     camera: Option<Name>,
     replayable: Option<Digest>,
+    place: Option<SealedPosition>,
     token: u64,
     since: Instant,
 }
 
 impl RawFrame {
     /// Takes the pixels of the stored picture and turns them upright. `since` is when the first pixel was in clear.
+    #[allow(clippy::too_many_arguments, reason = "each is one fact of the capture, and there is one caller")]
     pub(crate) fn new(
-        stored_rgb: Zeroizing<Vec<u8>>,
+        stored_rgb: Pixels,
         stored: Size,
         orientation: Orientation,
         grid: (u16, u16),
         camera: Option<Name>,
         replayable: Option<Digest>,
+        place: Option<SealedPosition>,
         since: Instant,
     ) -> Self {
         Self {
@@ -44,6 +48,7 @@ impl RawFrame {
             grid,
             camera,
             replayable,
+            place,
             token: NEXT_TOKEN.fetch_add(1, Ordering::Relaxed),
             since,
         }
@@ -76,6 +81,11 @@ impl RawFrame {
         self.replayable
     }
 
+    /// Where the frame was taken, to count it once it is masked.
+    pub(crate) const fn place(&self) -> Option<&SealedPosition> {
+        self.place.as_ref()
+    }
+
     /// Names this frame inside the process, so that a proof made for another frame is not taken for this one.
     pub(crate) const fn token(&self) -> u64 {
         self.token
@@ -99,9 +109,9 @@ impl RawFrame {
         if self.in_clear() > limit { Err(Refusal::TooLongInClear) } else { Ok(()) }
     }
 
-    /// Gives the buffer up, once it is masked.
-    pub(crate) fn into_masked(mut self) -> Vec<u8> {
-        std::mem::take(&mut *self.rgb)
+    /// A copy of the pixels, once they are masked. The pages they were decoded into are zeroed and given back.
+    pub(crate) fn into_masked(self) -> Vec<u8> {
+        self.rgb.to_vec()
     }
 }
 

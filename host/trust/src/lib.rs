@@ -44,8 +44,8 @@ pub use root::SignedRoot;
 pub use sig_error::{ApprovalGap, Form, SigError};
 pub use sign::{approve, preview_approval, sign_test_result, sign_vendor};
 pub use statement::{
-    Approval, ApprovalDraft, DpiaRecord, DpoAdvice, KravId, Outcome, ResidualRisk, Responsible, TakenPart, TestResult,
-    VendorRelease,
+    Approval, ApprovalDraft, DeletedOriginal, DeletionRecord, DpiaRecord, DpoAdvice, KravId, Outcome, ResidualRisk,
+    Responsible, TakenPart, TestResult, VendorRelease,
 };
 pub use trust_root::{
     ADVISER_ROLE, ApprovalRule, Authority, RetiredKey, RiskRecord, RoleEntry, RootKey, RootRule, TrustRoot,

@@ -137,6 +137,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
         source: &source,
         out: &result,
         camera: None,
+        track: None,
         unlocated: false,
         now,
         workers: workers(),

@@ -8,6 +8,7 @@ use vaern_inference::Backend;
 use vaern_node::gate::Built;
 use vaern_node::store::ModelStore;
 use vaern_policy::PolicySet;
+use vaern_privacy::PixelProtection;
 use vaern_sandbox::wall::{Launch, WallSettings};
 use vaern_trust::TrustRoot;
 
@@ -123,8 +124,21 @@ pub(crate) fn gate(set: &PolicySet, engine: &Engine, backend: &dyn Backend, outp
     if built.drawn_streets_only {
         output.say("vaern: the gate runs on the embedded models, which know DRAWN streets only: not for photographs");
     }
+    let protection = PixelProtection::probe(LARGE_FRAME);
+    if !protection.locked {
+        output.say(
+            "vaern: raw frames may reach the swap: the system lets this program lock less than a 12-megapixel frame \
+             (raise the limit on locked memory, `LimitMEMLOCK=` or `ulimit -l`, or run without swap)",
+        );
+    }
+    if !protection.undumpable {
+        output.say("vaern: the system cannot keep raw frames out of core files; switch core files off");
+    }
     Ok(built)
 }
+
+/// Bytes of a 12-megapixel frame.
+const LARGE_FRAME: usize = 36_000_000;
 
 /// The present. The only clock of the program.
 pub(crate) fn now() -> Timestamp {

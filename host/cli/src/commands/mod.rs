@@ -13,5 +13,6 @@ pub(crate) mod plugin;
 pub(crate) mod policy;
 pub(crate) mod revoke;
 pub(crate) mod run;
+pub(crate) mod track;
 pub(crate) mod vendor;
 pub(crate) mod worker;

@@ -10,6 +10,7 @@ use vaern_node::service::{self, Setup};
 
 use crate::commands::follow::{Follow, Followed};
 use crate::commands::gate::{self, Engine, Purpose, Wall};
+use crate::commands::track::TrackFile;
 use crate::failure::Failure;
 use crate::files;
 use crate::output::Output;
@@ -40,6 +41,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     follow: Follow,
     #[command(flatten)]
+    track: TrackFile,
+    #[command(flatten)]
     purpose: Purpose,
     #[command(flatten)]
     engine: Engine,
@@ -69,6 +72,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
         source: &source,
         out: &out,
         camera: args.camera.clone(),
+        track: args.track.open(output)?,
         unlocated: args.unlocated,
         now: gate::now(),
         workers: workers(),

@@ -66,7 +66,9 @@ pub struct Exif {
     pub time: Option<(&'static str, [u32; 3])>,
     pub status: Option<&'static str>,
     pub error_m: Option<u32>,
+    /// Local time and offset from UTC; an empty offset is left out.
     pub taken: Option<(&'static str, &'static str)>,
+    pub subsec: Option<&'static str>,
     pub model: &'static str,
 }
 
@@ -80,6 +82,7 @@ impl Default for Exif {
             status: None,
             error_m: None,
             taken: None,
+            subsec: None,
             model: "test-cam",
         }
     }
@@ -116,7 +119,8 @@ impl Exif {
         push(Tag::GPSTimeStamp, self.time.map(|t| clock(t.1)));
         push(Tag::GPSHPositioningError, self.error_m.map(|e| Value::Rational(vec![Rational { num: e, denom: 1 }])));
         push(Tag::DateTimeOriginal, self.taken.map(|t| ascii(t.0)));
-        push(Tag::OffsetTimeOriginal, self.taken.map(|t| ascii(t.1)));
+        push(Tag::OffsetTimeOriginal, self.taken.filter(|t| !t.1.is_empty()).map(|t| ascii(t.1)));
+        push(Tag::SubSecTimeOriginal, self.subsec.map(ascii));
         let fields: Vec<Field> =
             fields.into_iter().map(|(tag, value)| Field { tag, ifd_num: In::PRIMARY, value }).collect();
         let mut writer = Writer::new();

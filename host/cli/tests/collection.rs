@@ -1,0 +1,92 @@
+//! `vaern mask --set`: a training set collected as people run it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests state what they expect"
+)]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn vaern(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_vaern")).args(args).env_remove("VAERN_MODELS").output().unwrap()
+}
+
+fn ok(args: &[&str]) -> Value {
+    let output = vaern(args);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+fn pictures(folder: &Path) -> usize {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.filter(|path| path.extension().is_some_and(|e| e == "jpg")).count()
+}
+
+#[test]
+fn sep_02p_a_set_is_collected_and_its_originals_go_under_a_signature() {
+    let temp = tempfile::tempdir().unwrap();
+    let (demo, out, keys) = (temp.path().join("demo"), temp.path().join("set"), temp.path().join("keys"));
+    ok(&["--json", "demo", "--frames", "3", "--out", text(&demo)]);
+    ok(&["--json", "keys", "new", "--name", "indsamling", "--role", "vej", "--out", text(&keys)]);
+    let manifest = temp.path().join("training-set.toml");
+    let lines = "name = \"round-1\"\nowner = \"TMF, Containerenheden\"\npurpose = \"containere\"\nexpires = \"2099-01-01T00:00:00Z\"\n";
+    std::fs::write(&manifest, lines).unwrap();
+    let (drive, policies) = (demo.join("drive"), demo.join("policies"));
+    let mut command =
+        vec!["--json", "mask", "--source", text(&drive), "--out", text(&out), "--policies", text(&policies)];
+    let before = pictures(&drive);
+    // Deletion needs a set and a key; wrong use says so and deletes nothing.
+    for wrong in [&["--delete-originals"][..], &["--set", text(&manifest), "--delete-originals"][..]] {
+        let args: Vec<&str> = command.iter().chain(wrong).copied().collect();
+        assert_eq!(vaern(&args).status.code(), Some(2));
+    }
+    assert_eq!(pictures(&drive), before);
+    let key = keys.join("indsamling.secret.toml");
+    command.extend(["--set", text(&manifest), "--delete-originals", "--key", text(&key)]);
+    let told = ok(&command);
+    let account = &told["collection"];
+    let deleted = account["originals_deleted"].as_u64().unwrap() as usize;
+    assert!(deleted > 0, "{told}");
+    assert_eq!(pictures(&drive), before - deleted);
+    assert_eq!(pictures(&out.join("pictures")), deleted);
+    assert_eq!(account["originals_kept"].as_array().unwrap().len(), pictures(&drive), "what was refused is named");
+    assert!(out.join("deletions/000001.dsse.json").exists());
+    // The same command again has nothing left to do but what was refused.
+    let again = ok(&command);
+    assert_eq!(again["collection"], told["collection"]);
+}
+
+#[test]
+fn a_track_that_cannot_be_used_is_refused_with_its_mend() {
+    let temp = tempfile::tempdir().unwrap();
+    let track = temp.path().join("track.gpx");
+    std::fs::write(&track, "<gpx><trk><trkseg><trkpt lat=\"55.6\" lon=\"12.5\"/></trkseg></trk></gpx>").unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let (source, out, policies) = (temp.path(), temp.path().join("out"), root.join("policies"));
+    let output = vaern(&[
+        "--json",
+        "mask",
+        "--source",
+        text(source),
+        "--out",
+        text(&out),
+        "--policies",
+        text(&policies),
+        "--track",
+        text(&track),
+    ]);
+    assert_eq!(output.status.code(), Some(1));
+    let error: Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert!(error["error"]["what"].as_str().unwrap().contains("without times"), "{error}");
+    assert!(error["error"]["mend"].as_str().unwrap().contains("UTC"), "{error}");
+    assert_eq!(error["error"]["krav"], "MIN-04");
+}

@@ -1,0 +1,540 @@
+//! Data collection for training: masked pictures in, originals out of the world, and an account of both.
+//!
+//! An original is deleted only after its masked picture was written, synced, read again and found whole, and after the
+//! journal says so; what the journal says is done again or finished after a kill. Deletions are signed for in records.
+//! A file system may keep the blocks of a deleted file: only an encrypted disk makes them unreadable.
+
+mod annotations;
+mod journal;
+mod set;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use cap_std::fs::{Dir, MetadataExt as _};
+use jiff::Timestamp;
+use serde::Serialize;
+use vaern_door::{Blame, Digest, Krav, Name, guard};
+use vaern_privacy::Turning;
+use vaern_trust::{DeletedOriginal, DeletionRecord, SigError, SigningKeyPair};
+
+pub use annotations::{Annotated, AnnotationError};
+pub use set::{HeldSet, TrainingSet};
+
+use self::annotations::Coco;
+use self::journal::{Journal, Line, Masked};
+use crate::sinks::{self, SinkError};
+
+/// Folder of the deletion records in the output folder.
+pub const DELETIONS: &str = "deletions";
+/// Name of the manifest in the output folder.
+pub const MANIFEST: &str = "training-set.toml";
+/// Name of the account of the whole collection.
+pub const ACCOUNT: &str = "collection.json";
+/// Originals of one record at most: an envelope holds about 3,000.
+const RECORD_SIZE: usize = 1000;
+
+/// Why a collection cannot begin or go on. Whatever was done before stands in the journal.
+#[derive(Debug, thiserror::Error)]
+pub enum CollectionError {
+    /// The manifest is not of the right form.
+    #[error("the manifest of the training set: {0}")]
+    SetForm(String),
+    /// The set is for something else than the policy in force (FRM-07).
+    #[error("the training set is for the purpose `{set}`, the policy in force is for `{policy}`")]
+    WrongPurpose {
+        /// In the manifest.
+        set: Name,
+        /// In force.
+        policy: Name,
+    },
+    /// The set should be gone already.
+    #[error("the training set `{0}` is past its expiry")]
+    SetExpired(Name),
+    /// The output folder holds another collection.
+    #[error("the output folder holds a collection of another training set or under other rules")]
+    OtherCollection,
+    /// Another run has the journal.
+    #[error("another run is at work in the output folder")]
+    Busy,
+    /// An original and its masked picture are both not there.
+    #[error("picture {number}: the original is gone and its masked picture is not the one that was verified")]
+    Lost {
+        /// Number of the picture.
+        number: u64,
+    },
+    /// A deletion record is not the one that the journal knows.
+    #[error("deletion record {0} is missing, changed, or signed with another key")]
+    Record(u64),
+    /// The disk.
+    #[error("the journal or an original: {0}")]
+    Io(#[from] io::Error),
+    /// An output file.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    /// A record could not be signed.
+    #[error("a deletion record: {0}")]
+    Signing(#[from] SigError),
+    /// The annotations cannot be used.
+    #[error(transparent)]
+    Annotations(#[from] AnnotationError),
+    /// No randomness for a salt.
+    #[error("the system gives no random bytes")]
+    Random,
+}
+
+impl CollectionError {
+    /// The requirement behind it.
+    #[must_use]
+    pub const fn krav(&self) -> Krav {
+        match self {
+            Self::WrongPurpose { .. } => Krav("MAL-02"),
+            Self::Io(_) | Self::Sink(_) | Self::Lost { .. } => Krav("SKJ-09"),
+            _ => Krav("SEP-02"),
+        }
+    }
+
+    /// Who has to act.
+    #[must_use]
+    pub const fn blame(&self) -> Blame {
+        Blame::Operator
+    }
+}
+
+/// The moments between which a kill is survived, for tests that kill there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The masked picture and its annotations are written.
+    Written,
+    /// The masked picture was read again and is whole.
+    Verified,
+    /// The journal says so.
+    Journaled,
+    /// The original is gone.
+    Gone,
+    /// The journal says so.
+    GoneJournaled,
+    /// A deletion record is written.
+    RecordWritten,
+    /// The journal says so.
+    Recorded,
+}
+
+impl Step {
+    /// All of them, in order.
+    pub const ALL: [Self; 7] = [
+        Self::Written,
+        Self::Verified,
+        Self::Journaled,
+        Self::Gone,
+        Self::GoneJournaled,
+        Self::RecordWritten,
+        Self::Recorded,
+    ];
+}
+
+/// What a collection needs.
+pub struct Plan<'a> {
+    /// The training set.
+    pub set: HeldSet,
+    /// Digest of the policy set in force.
+    pub policy: Digest,
+    /// Where the originals are.
+    pub source: &'a Dir,
+    /// Where everything goes.
+    pub out: &'a Dir,
+    /// Delete each original once its masked picture is safe, and sign for it with this key.
+    pub delete: Option<SigningKeyPair>,
+    /// A COCO file to carry over.
+    pub coco: Option<Vec<u8>>,
+    /// How annotations of turned pictures are meant.
+    pub annotated: Option<Annotated>,
+    /// The present.
+    pub now: Timestamp,
+    /// Called at each step; does nothing outside of tests.
+    pub reached: &'a (dyn Fn(Step) + Sync),
+}
+
+/// An original as it was read, with its salted commitment.
+#[derive(Debug, Clone)]
+pub(crate) struct Original {
+    path: PathBuf,
+    salt: [u8; 32],
+    commitment: Digest,
+}
+
+/// The salted commitment to some bytes.
+fn commit(salt: &[u8; 32], bytes: &[u8]) -> Digest {
+    let mut salted = zeroize::Zeroizing::new(Vec::with_capacity(bytes.len() + 64));
+    salted.extend_from_slice(b"vaern original v1\0");
+    salted.extend_from_slice(salt);
+    salted.extend_from_slice(bytes);
+    Digest::of(&salted)
+}
+
+#[derive(Default)]
+struct State {
+    masked: BTreeMap<u64, Masked>,
+    gone: Vec<u64>,
+    recorded: BTreeMap<u64, u64>,
+    records: u64,
+    last_record: Option<Digest>,
+    unannotated: usize,
+}
+
+/// What is counted at the end, over all runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Account {
+    /// Name of the set.
+    pub set: Name,
+    /// Who answers for it.
+    pub owner: String,
+    /// What it is for.
+    pub purpose: Name,
+    /// When it must be gone.
+    pub expires: Timestamp,
+    /// Masked pictures of the set.
+    pub pictures: usize,
+    /// Originals that are gone.
+    pub originals_deleted: usize,
+    /// Deletion records.
+    pub deletion_records: u64,
+    /// Originals that this run left where they were, with the reason.
+    pub originals_kept: Vec<Kept>,
+    /// Pictures of this run whose annotations could not be carried over.
+    pub annotations_left_out: usize,
+}
+
+/// An original that was left where it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Kept {
+    /// Its name.
+    pub file: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// A collection at work.
+pub struct Collector<'a> {
+    plan: Plan<'a>,
+    pictures: Dir,
+    coco: Option<Coco>,
+    work: Mutex<(Journal, State)>,
+}
+
+impl<'a> Collector<'a> {
+    /// Opens the collection in the output folder and finishes what a run before began.
+    ///
+    /// # Errors
+    /// [`CollectionError`]; nothing was deleted by then that the journal does not know.
+    pub fn open(plan: Plan<'a>) -> Result<Self, CollectionError> {
+        let coco = plan.coco.as_deref().map(Coco::parse).transpose()?;
+        plan.out.create_dir_all(sinks::PICTURES)?;
+        plan.out.create_dir_all(DELETIONS)?;
+        let pictures = plan.out.open_dir(sinks::PICTURES)?;
+        let busy = |e: io::Error| match e.kind() {
+            io::ErrorKind::WouldBlock => CollectionError::Busy,
+            _ => e.into(),
+        };
+        let (mut journal, lines) = Journal::open(plan.out).map_err(busy)?;
+        let begun = Line::Begun { set: plan.set.digest(), policy: plan.policy };
+        let mut state = State::default();
+        match lines.split_first() {
+            None => {
+                sinks::write_file(plan.out, MANIFEST, plan.set.text.as_bytes())?;
+                journal.write(&begun)?;
+            }
+            Some((first, rest)) if *first == begun => state.replay(rest),
+            Some(_) => return Err(CollectionError::OtherCollection),
+        }
+        let collector = Self { plan, pictures, coco, work: Mutex::new((journal, state)) };
+        collector.recover()?;
+        collector.sweep()?;
+        Ok(collector)
+    }
+
+    /// Whether the original at `path` was masked by an earlier run and is still to be left alone.
+    pub(crate) fn is_done(&self, path: &Path) -> bool {
+        let work = self.lock();
+        // A picture that comes under the name of one that is gone is a new one.
+        let here = |m: &Masked| path.to_str() == Some(&m.original) && !work.1.gone.contains(&m.number);
+        work.1.masked.values().any(here)
+    }
+
+    /// Binds an original by its bytes.
+    pub(crate) fn original(&self, path: &Path, bytes: &[u8]) -> Result<Original, CollectionError> {
+        let mut salt = [0; 32];
+        getrandom::fill(&mut salt).map_err(|_| CollectionError::Random)?;
+        Ok(Original { path: path.to_owned(), salt, commitment: commit(&salt, bytes) })
+    }
+
+    /// Keeps a masked picture, and lets the original go where that is the plan. Gives the name of the picture.
+    pub(crate) fn keep(&self, original: &Original, jpeg: &[u8], turning: Turning) -> Result<String, CollectionError> {
+        let path = original.path.to_str().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidFilename))?;
+        let mut work = self.lock();
+        let (journal, state) = &mut *work;
+        let number = state.masked.last_key_value().map_or(1, |(number, _)| number + 1);
+        let picture = picture_name(number, path);
+        let digest = Digest::of(jpeg);
+        if !self.keep_yolo(&original.path, &picture, turning)? {
+            state.unannotated += 1;
+        }
+        sinks::write_file(&self.pictures, &picture, jpeg)?;
+        (self.plan.reached)(Step::Written);
+        if !self.picture_holds(&picture, digest) {
+            return Err(io::Error::other("the masked picture is not on disk as it was written").into());
+        }
+        (self.plan.reached)(Step::Verified);
+        let masked = Masked {
+            number,
+            original: path.to_owned(),
+            salt: original.salt.iter().map(|b| format!("{b:02x}")).collect(),
+            commitment: original.commitment,
+            picture: picture.clone(),
+            digest,
+            stored: (turning.stored().width(), turning.stored().height()),
+            orientation: turning.code(),
+        };
+        journal.write(&Line::Masked(masked.clone()))?;
+        state.masked.insert(number, masked.clone());
+        (self.plan.reached)(Step::Journaled);
+        if self.plan.delete.is_some() {
+            self.delete(journal, state, &masked)?;
+            if state.unrecorded().len() >= RECORD_SIZE {
+                self.record(journal, state)?;
+            }
+        }
+        Ok(picture)
+    }
+
+    /// Signs for the last deletions and writes annotations and the account. `kept` are the originals that stayed.
+    ///
+    /// # Errors
+    /// [`CollectionError`] where a record or the account cannot be written; the journal then still knows what is due.
+    pub fn finish(&self, mut kept: Vec<Kept>) -> Result<Account, CollectionError> {
+        let mut work = self.lock();
+        let (journal, state) = &mut *work;
+        self.record(journal, state)?;
+        let mut left_out = state.unannotated;
+        if let Some(coco) = &self.coco {
+            let (text, missed) = coco.carried(state.masked.values(), self.plan.annotated)?;
+            left_out += missed;
+            sinks::write_file(self.plan.out, annotations::FILE, text.as_bytes())?;
+        }
+        if self.plan.delete.is_some() {
+            let stayed = state.masked.values().filter(|m| !state.gone.contains(&m.number));
+            kept.extend(stayed.map(|m| Kept { file: m.original.clone(), reason: "changed_or_linked".to_owned() }));
+        }
+        let set = &self.plan.set.set;
+        let account = Account {
+            set: set.name.clone(),
+            owner: set.owner.clone(),
+            purpose: set.purpose.clone(),
+            expires: set.expires,
+            pictures: state.masked.len(),
+            originals_deleted: state.gone.len(),
+            deletion_records: state.records,
+            originals_kept: kept,
+            annotations_left_out: left_out,
+        };
+        let text = serde_json::to_string_pretty(&account).map_err(io::Error::from)? + "\n";
+        sinks::write_file(self.plan.out, ACCOUNT, text.as_bytes())?;
+        Ok(account)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (Journal, State)> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn picture_holds(&self, name: &str, digest: Digest) -> bool {
+        !guard::stands("collection.verified")
+            || self.pictures.read(name).is_ok_and(|bytes| Digest::of(&bytes) == digest)
+    }
+
+    /// Finishes what was begun: pictures that do not hold are made again, originals that are due go.
+    fn recover(&self) -> Result<(), CollectionError> {
+        let mut work = self.lock();
+        let (journal, state) = &mut *work;
+        self.find_records(journal, state)?;
+        let open: Vec<Masked> = state.masked.values().filter(|m| !state.gone.contains(&m.number)).cloned().collect();
+        for masked in open {
+            let holds = self.picture_holds(&masked.picture, masked.digest);
+            match (self.plan.source.symlink_metadata(&masked.original).is_ok(), holds) {
+                (true, true) if self.plan.delete.is_some() => self.delete(journal, state, &masked)?,
+                (true, true) => {}
+                // The original is still there: it is masked anew, under a new number.
+                (true, false) => {
+                    state.masked.remove(&masked.number);
+                }
+                (false, true) if self.plan.delete.is_some() => {
+                    journal.write(&Line::Gone { number: masked.number })?;
+                    state.gone.push(masked.number);
+                }
+                // Somebody else took the original away; that is theirs to account for.
+                (false, true) => {}
+                (false, false) => return Err(CollectionError::Lost { number: masked.number }),
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes masked pictures that the journal does not know: a kill came before their line, and they are made again.
+    fn sweep(&self) -> Result<(), CollectionError> {
+        let work = self.lock();
+        let known: BTreeSet<&str> = work.1.masked.values().filter_map(|m| m.picture.strip_suffix(".jpg")).collect();
+        for entry in self.pictures.entries()? {
+            let name = entry?.file_name();
+            let Some((stem, _)) = name.to_str().and_then(|name| name.rsplit_once('.')) else { continue };
+            let ours = stem.split_once('-').is_some_and(|(n, _)| n.len() >= 6 && n.bytes().all(|b| b.is_ascii_digit()));
+            if ours && !known.contains(stem) {
+                self.pictures.remove_file(&name)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets one original go, if it is still the one that was masked.
+    fn delete(&self, journal: &mut Journal, state: &mut State, masked: &Masked) -> Result<(), CollectionError> {
+        let path = Path::new(&masked.original);
+        let data = self.plan.source.symlink_metadata(path)?;
+        // Another name of the same file would keep what this name gives up.
+        if !data.is_file() || data.nlink() != 1 {
+            return Ok(());
+        }
+        let bytes = zeroize::Zeroizing::new(self.plan.source.read(path)?);
+        let salt = salt_of(masked).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
+        if guard::stands("collection.same-original") && commit(&salt, &bytes) != masked.commitment {
+            return Ok(());
+        }
+        drop(bytes);
+        if !self.picture_holds(&masked.picture, masked.digest) {
+            return Err(io::Error::other("the masked picture is not on disk as it was written").into());
+        }
+        self.plan.source.remove_file(path)?;
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+        self.plan.source.open_dir(folder)?.open(".")?.sync_all()?;
+        (self.plan.reached)(Step::Gone);
+        journal.write(&Line::Gone { number: masked.number })?;
+        state.gone.push(masked.number);
+        (self.plan.reached)(Step::GoneJournaled);
+        Ok(())
+    }
+
+    /// Signs for every deletion that no record holds yet.
+    fn record(&self, journal: &mut Journal, state: &mut State) -> Result<(), CollectionError> {
+        let Some(pair) = &self.plan.delete else { return Ok(()) };
+        let due = state.unrecorded();
+        for numbers in due.chunks(RECORD_SIZE) {
+            let originals = numbers.iter().filter_map(|n| state.masked.get(n)).map(|m| DeletedOriginal {
+                number: m.number,
+                commitment: m.commitment,
+                masked: m.digest,
+            });
+            let record = DeletionRecord {
+                set: self.plan.set.set.name.clone(),
+                purpose: self.plan.set.set.purpose.clone(),
+                record: state.records + 1,
+                previous: state.last_record,
+                at: self.plan.now,
+                originals: originals.collect(),
+            };
+            let bytes = record.sign(self.plan.set.digest(), pair)?;
+            let dir = self.plan.out.open_dir(DELETIONS)?;
+            sinks::write_file(&dir, &record_name(record.record), &bytes)?;
+            (self.plan.reached)(Step::RecordWritten);
+            journal.write(&Line::Recorded { record: record.record, numbers: numbers.to_vec() })?;
+            state.recorded(record.record, numbers);
+            state.last_record = Some(Digest::of(&bytes));
+            (self.plan.reached)(Step::Recorded);
+        }
+        Ok(())
+    }
+
+    /// Reads the records that are there: each must be ours, and one that the journal does not know yet is taken in.
+    fn find_records(&self, journal: &mut Journal, state: &mut State) -> Result<(), CollectionError> {
+        let dir = self.plan.out.open_dir(DELETIONS)?;
+        let known = state.records;
+        for number in 1.. {
+            let bytes = match dir.read(record_name(number)) {
+                Ok(bytes) => bytes,
+                Err(e) if e.kind() == io::ErrorKind::NotFound && number > known => break,
+                Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(CollectionError::Record(number)),
+                Err(e) => return Err(e.into()),
+            };
+            // Without the key nothing is deleted in this run, and the records wait for one that has it.
+            let Some(pair) = &self.plan.delete else { break };
+            let (set, keys) = (&self.plan.set.set.name, [pair.public()]);
+            let record = DeletionRecord::read(&bytes, set, self.plan.set.digest(), &keys);
+            let record = record.ok().filter(|r| r.record == number && r.previous == state.last_record);
+            let record = record.ok_or(CollectionError::Record(number))?;
+            if number > known {
+                let numbers: Vec<u64> = record.originals.iter().map(|o| o.number).collect();
+                journal.write(&Line::Recorded { record: number, numbers: numbers.clone() })?;
+                state.recorded(number, &numbers);
+            }
+            state.last_record = Some(Digest::of(&bytes));
+        }
+        Ok(())
+    }
+
+    /// Carries a YOLO file beside the original over to the picture. False where there is one that cannot be.
+    fn keep_yolo(&self, original: &Path, picture: &str, turning: Turning) -> Result<bool, CollectionError> {
+        let text = match self.plan.source.read_to_string(original.with_extension("txt")) {
+            Ok(text) => text,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(true),
+            Err(_) => return Ok(false),
+        };
+        let Some(carried) = annotations::yolo(&text, turning, self.plan.annotated) else { return Ok(false) };
+        let name = Path::new(picture).with_extension("txt");
+        sinks::write_file(&self.pictures, &name.to_string_lossy(), carried.as_bytes())?;
+        Ok(true)
+    }
+}
+
+impl State {
+    fn replay(&mut self, lines: &[Line]) {
+        for line in lines {
+            match line {
+                Line::Begun { .. } => {}
+                Line::Masked(masked) => {
+                    // The same original masked anew: the number before stands for nothing any more, unless it is gone.
+                    let gone = &self.gone;
+                    self.masked.retain(|number, m| m.original != masked.original || gone.contains(number));
+                    self.masked.insert(masked.number, masked.clone());
+                }
+                Line::Gone { number } => self.gone.push(*number),
+                Line::Recorded { record, numbers } => self.recorded(*record, numbers),
+            }
+        }
+    }
+
+    fn recorded(&mut self, record: u64, numbers: &[u64]) {
+        self.records = self.records.max(record);
+        self.recorded.extend(numbers.iter().map(|number| (*number, record)));
+    }
+
+    fn unrecorded(&self) -> Vec<u64> {
+        self.gone.iter().copied().filter(|number| !self.recorded.contains_key(number)).collect()
+    }
+}
+
+fn salt_of(masked: &Masked) -> Option<[u8; 32]> {
+    let byte = |at: usize| u8::from_str_radix(masked.salt.get(2 * at..2 * at + 2)?, 16).ok();
+    let bytes: Option<Vec<u8>> = (0..32).map(byte).collect();
+    bytes?.try_into().ok()
+}
+
+fn record_name(number: u64) -> String {
+    format!("{number:06}.dsse.json")
+}
+
+/// The number, and the plain part of the original's name, so that whoever collected it finds it again.
+pub(crate) fn picture_name(number: u64, file: &str) -> String {
+    let base = file.rsplit('/').next().unwrap_or(file);
+    let stem = base.rsplit_once('.').map_or(base, |(stem, _)| stem);
+    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '_' };
+    let stem: String = stem.chars().take(80).map(plain).collect();
+    format!("{number:06}-{stem}.jpg")
+}

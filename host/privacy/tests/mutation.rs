@@ -1,0 +1,91 @@
+//! The targets of `fuzz/` on the stable compiler: honest inputs, mutated at random, for a few seconds.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests state what they expect"
+)]
+
+mod targets;
+
+use proptest::prelude::*;
+
+/// One step of a mutation: (what, where, with what).
+type Step = (u8, u32, u8);
+
+fn mutate(mut data: Vec<u8>, dictionary: &[&[u8]], steps: &[Step]) -> Vec<u8> {
+    for (what, at, with) in steps {
+        let at = *at as usize % (data.len() + 1);
+        match what % 6 {
+            0 | 1 if at < data.len() => data[at] = *with,
+            2 if at < data.len() => data[at] ^= 1 << (with % 8),
+            3 => data.truncate(at),
+            4 => {
+                let word = dictionary[usize::from(*with) % dictionary.len()];
+                data.splice(at..at, word.iter().copied());
+            }
+            _ => {
+                let end = (at + usize::from(*with)).min(data.len());
+                let part = data[at..end].to_vec();
+                data.splice(at..at, part);
+            }
+        }
+    }
+    data
+}
+
+fn drive(target: &'static str, cases: u32) {
+    let seeds = targets::seeds(target);
+    let dictionary = targets::dictionary(target);
+    for seed in &seeds {
+        targets::run(target, seed);
+    }
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases) };
+    let steps = prop::collection::vec(any::<Step>(), 1..8);
+    let inputs = (0..seeds.len(), steps);
+    let mut runner = proptest::test_runner::TestRunner::new(config);
+    runner
+        .run(&inputs, |(seed, steps)| {
+            targets::run(target, &mutate(seeds[seed].clone(), &dictionary, &steps));
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn any_picture() {
+    drive("picture", 1500);
+}
+
+#[test]
+fn img_05n_any_exif() {
+    drive("exif", 3000);
+}
+
+#[test]
+fn any_gpx() {
+    drive("gpx", 600);
+}
+
+#[test]
+fn any_nmea() {
+    drive("nmea", 600);
+}
+
+#[test]
+fn any_fence() {
+    drive("fence", 3000);
+}
+
+#[test]
+fn honest_seeds_go_all_the_way_through() {
+    // A target whose seeds are all refused would look at nothing.
+    use vaern_privacy::{Fence, TrackLog};
+    for seed in targets::seeds("gpx").iter().chain(&targets::seeds("nmea")) {
+        assert!(TrackLog::parse(seed).is_ok());
+    }
+    for seed in targets::seeds("fence") {
+        Fence::parse(vaern_door::Name::new("f").unwrap(), std::str::from_utf8(&seed).unwrap(), 100.0).unwrap();
+    }
+}

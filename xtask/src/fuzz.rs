@@ -1,0 +1,112 @@
+//! `cargo xtask fuzz`: the targets of `fuzz/` under libFuzzer, for so many seconds each.
+//!
+//! Needs a nightly compiler, for coverage alone; where there is none it says so and passes over. Seeds and dictionaries are
+//! made by our own code; the corpus that grows from them stays in `fuzz/corpus` for the next sitting, out of the repository.
+
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+
+use crate::deep::Word;
+
+/// Names of the targets.
+const TARGETS: [&str; 5] = ["picture", "exif", "gpx", "nmea", "fence"];
+
+/// The newest nightly toolchain that is installed, by its name.
+fn nightly() -> Option<String> {
+    let output = Command::new("rustup").args(["toolchain", "list"]).output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.split_whitespace().find(|word| word.starts_with("nightly")).map(str::to_owned)
+}
+
+/// Fuzzes every target, or one, for `seconds` each. Gives what became of it and a line for each target.
+pub(crate) fn sitting(root: &Path, seconds: u64, only: Option<&str>) -> (Word, Vec<String>) {
+    let Some(toolchain) = nightly() else {
+        return (Word::Skip, vec!["SKIP: fuzzing needs a nightly compiler, and none is installed here".to_owned()]);
+    };
+    let home = root.join("fuzz");
+    // Elsewhere where the environment says so: coverage builds share nothing with others.
+    let target = std::env::var_os("VAERN_FUZZ_TARGET_DIR").map_or_else(|| home.join("target"), Into::into);
+    let mut build = Command::new("cargo");
+    build.arg(format!("+{toolchain}")).args(["build", "--release", "--locked", "--quiet"]);
+    // The caller's own compiler was chosen by variables that would go before the one named here.
+    build.env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO").env_remove("RUSTC");
+    build.env("CARGO_TARGET_DIR", &target).current_dir(&home);
+    if !build.status().is_ok_and(|status| status.success()) {
+        return (Word::Failed, vec!["the fuzz targets do not build".to_owned()]);
+    }
+    let programs = target.join("release");
+    let seeded = Command::new(programs.join("seeds")).arg(home.join("corpus")).status();
+    if !seeded.is_ok_and(|status| status.success()) {
+        return (Word::Failed, vec!["the seeds could not be written".to_owned()]);
+    }
+    let (mut word, mut lines) = (Word::Ok, Vec::new());
+    for name in TARGETS.into_iter().filter(|name| only.is_none_or(|only| only == *name)) {
+        let (held, line) = one(&home, &programs, name, seconds);
+        if !held {
+            word = Word::Failed;
+        }
+        println!("{line}");
+        lines.push(line);
+    }
+    if lines.is_empty() {
+        return (Word::Failed, vec![format!("no such target; there are {}", TARGETS.join(", "))]);
+    }
+    (word, lines)
+}
+
+fn one(home: &Path, programs: &Path, name: &str, seconds: u64) -> (bool, String) {
+    let artifacts = home.join("artifacts");
+    let _ = std::fs::create_dir_all(&artifacts);
+    let mut command = Command::new(programs.join(name));
+    command
+        .arg(home.join("corpus").join(name))
+        .arg(format!("-dict={}", home.join("corpus").join(format!("{name}.dict")).display()))
+        .arg(format!("-artifact_prefix={}/{name}-", artifacts.display()))
+        .arg(format!("-max_total_time={seconds}"))
+        // No file may take two seconds, and none may ask for more than a large picture needs.
+        .args(["-timeout=2", "-rss_limit_mb=2048", "-max_len=16384", "-print_final_stats=1"])
+        .stdin(Stdio::null());
+    let output = match command.output() {
+        Ok(output) => output,
+        Err(error) => return (false, format!("{name}: cannot be started: {error}")),
+    };
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    let executed = statistic(&text, "stat::number_of_executed_units:").unwrap_or(0);
+    let covered = text.lines().rev().find_map(|line| line.split(" cov: ").nth(1)?.split(' ').next()).unwrap_or("?");
+    if output.status.success() && executed > 0 {
+        return (
+            true,
+            format!("DEEP fuzz {name}: {executed} executions in {seconds} s, {covered} places covered, no finding"),
+        );
+    }
+    let tail: Vec<&str> = text.lines().rev().take(25).collect();
+    let tail: Vec<&str> = tail.into_iter().rev().collect();
+    (
+        false,
+        format!(
+            "fuzz {name}: FINDING after {executed} executions; its input is in {}\n{}",
+            artifacts.display(),
+            tail.join("\n")
+        ),
+    )
+}
+
+fn statistic(text: &str, name: &str) -> Option<u64> {
+    text.lines().rev().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+}
+
+/// The command.
+pub(crate) fn run(root: &Path, seconds: u64, only: Option<&str>) -> ExitCode {
+    let (word, lines) = sitting(root, seconds, only);
+    match word {
+        Word::Ok => ExitCode::SUCCESS,
+        Word::Skip => {
+            lines.iter().for_each(|line| println!("{line}"));
+            ExitCode::SUCCESS
+        }
+        Word::Failed => {
+            lines.iter().for_each(|line| eprintln!("{line}"));
+            ExitCode::FAILURE
+        }
+    }
+}
