@@ -142,6 +142,11 @@ fn upd_01n_11n_12n_13n_the_channel_decides_what_runs_and_the_floor_remembers() {
     assert!(city.runs("state")["frames_seen"].as_u64().unwrap() > 0);
 
     // The city's revocation, by one desk, stops it; the older folder does not bring it back.
+    let (channel, trust, key) = (city.at("channel"), city.at("policies/trust.toml"), city.at("keys/jura.secret.toml"));
+    let other = vaern_door::Digest::of(b"mistyped").to_string();
+    let signing = ["--channel", text(&channel), "--trust", text(&trust), "--key", text(&key)];
+    let mistyped = vaern(&[&["revoke", &other, "--reason", "finds cars"][..], &signing].concat());
+    assert_eq!(mistyped.status.code(), Some(2), "{}", stderr(&mistyped));
     city.signing(&["revoke", &digest, "--reason", "finds cars"], "jura");
     city.signing(&["channel", "publish"], "systemejer");
     let (what, krav) = city.run_refused("state");
@@ -195,6 +200,41 @@ fn upd_02n_a_torn_floor_stops_the_node_and_the_root_s_statement_brings_it_back()
     let own = recover("vogn-7");
     done(&own.each_ref().map(String::as_str));
     city.runs("state");
+}
+
+#[test]
+fn the_whole_chain_works_with_the_network_off_on_a_copied_directory() {
+    let city = City::new();
+    let (release, channel, trust) = (city.at("release"), city.at("channel"), city.at("policies/trust.toml"));
+    let (state, key) = (city.at("state"), city.at("keys/systemejer.secret.toml"));
+    let signing = ["--channel", text(&channel), "--trust", text(&trust), "--key", text(&key)];
+    let run = city.run_args("state");
+    let steps: [Vec<&str>; 5] = [
+        [&["channel", "publish", text(&release)], &signing[..]].concat(),
+        ["channel", "verify", text(&channel), "--trust", text(&trust)].to_vec(),
+        ["channel", "enrol", "--channel", text(&channel), "--trust", text(&trust), "--state", text(&state)].to_vec(),
+        ["plugin", "inspect", text(&release)].to_vec(),
+        run.iter().map(String::as_str).collect(),
+    ];
+    for step in steps {
+        // A name space of its own without any interface but a loopback that is down.
+        let output = Command::new("unshare")
+            .args(["--user", "--map-root-user", "--net", env!("CARGO_BIN_EXE_vaern"), "--json"])
+            .args(&step)
+            .env_remove("VAERN_MODELS")
+            .output();
+        match output {
+            Ok(output) if !stderr(&output).contains("unshare") => {
+                assert_eq!(output.status.code(), Some(0), "{step:?}\n{}", stderr(&output));
+            }
+            _ => {
+                use std::io::Write as _;
+                let _ =
+                    writeln!(std::io::stderr(), "SKIP: the chain without a network: no name space can be made here");
+                return;
+            }
+        }
+    }
 }
 
 #[test]

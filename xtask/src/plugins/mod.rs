@@ -18,7 +18,7 @@ pub(crate) use toolchain::Kind;
 use record::{Entry, Record};
 
 /// The plugins of the repository, in the order of their names.
-const PLUGINS: &[&str] = &["container-classic", "container-model"];
+const PLUGINS: &[&str] = &["container-classic", "container-model", "detector-yolo"];
 
 /// Why the plugins could not be built or do not hold.
 #[derive(Debug, thiserror::Error)]

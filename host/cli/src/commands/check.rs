@@ -120,7 +120,7 @@ fn declared(contents: &Contents, checked: &mut Checked) {
             checked.refuse(format!("the manifest says nothing of the {what}"), Krav(krav), "say it in vaern.toml");
         }
     }
-    if contents.model_card.as_ref().is_none_or(|card| card.trim().is_empty()) {
+    if !manifest.models.is_empty() && contents.model_card.as_ref().is_none_or(|card| card.trim().is_empty()) {
         let mend = "write what the model was trained on, what it finds and misses, and name the file as `model_card`";
         checked.ask("there is no model card", "LEV-02", mend);
     }

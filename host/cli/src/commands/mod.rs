@@ -1,10 +1,12 @@
 //! One file per command.
 
 pub(crate) mod approve;
+pub(crate) mod build;
 pub(crate) mod channel;
 pub(crate) mod check;
 pub(crate) mod demo;
 pub(crate) mod follow;
+pub(crate) mod from_onnx;
 pub(crate) mod gate;
 pub(crate) mod keys;
 pub(crate) mod mask;

@@ -1,4 +1,4 @@
-//! `vaern plugin new|pack|sign|check|inspect`: the vendor's side.
+//! `vaern plugin new|build|from-onnx|pack|sign|check|inspect`: the vendor's side.
 
 use std::path::{Path, PathBuf};
 
@@ -40,6 +40,10 @@ pub(crate) enum Command {
         #[arg(long)]
         out: PathBuf,
     },
+    /// Build a project to a component, and pack the release around it. Uses the compiler that is here.
+    Build(super::build::Args),
+    /// Make a whole release around a detection model, without a line of code.
+    FromOnnx(super::from_onnx::Args),
     /// Sign a release as its vendor.
     Sign {
         /// The release directory.
@@ -121,6 +125,8 @@ pub(crate) fn run(command: &Command, output: &Output) -> Result<(), Failure> {
             let digest = vaern_trust::sign_vendor(&dir, pair)?;
             output.result(&Packed { release: digest }, &format!("Signed {digest} as {}", owner.name))
         }
+        Command::Build(args) => super::build::run(args, output),
+        Command::FromOnnx(args) => super::from_onnx::run(args, output),
         Command::Check(args) => super::check::run(args, output),
         Command::Inspect { release } => inspect(release, output),
     }

@@ -17,6 +17,9 @@ pub(crate) struct Args {
     /// Why, for those who read the list.
     #[arg(long)]
     reason: String,
+    /// Revoke a release that the channel does not list, such as one that was withdrawn.
+    #[arg(long)]
+    unlisted: bool,
     #[command(flatten)]
     signing: Signing,
 }
@@ -25,6 +28,11 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
     let dir = files::open_dir("channel", &args.signing.channel)?;
     let trust = trust_root(&args.signing.trust)?;
     let offered = SignedFiles::new(&dir).offered(&trust)?;
+    // A mistyped digest would be revoked in vain, and the release that was meant would run on.
+    if !args.unlisted && !offered.channel.file().releases.iter().any(|r| r.release == args.release) {
+        return Err(Failure::usage(format!("the channel does not list {}", args.release))
+            .mend("check the digest (`vaern channel verify` shows what is listed), or add --unlisted"));
+    }
     let mut list = offered.revocations.map_or_else(
         || Revocations { sequence: 0, issued: now(), revoked: Vec::new() },
         vaern_trust::Signed::into_file,

@@ -1,0 +1,139 @@
+//! `vaern plugin build`: from a vendor's project to a component, and the release around it.
+//!
+//! It downloads nothing: it uses the compiler that is here. The project's own lock file becomes the SBOM.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde::{Deserialize, Serialize};
+use vaern_door::Digest;
+
+use crate::commands::plugin::{inputs, pack, sbom_of};
+use crate::failure::Failure;
+use crate::files;
+use crate::output::Output;
+
+const TARGET: &str = "wasm32-unknown-unknown";
+/// What the sandbox allows and the reference plugins are built with.
+const FLAGS: &str = "-Ctarget-feature=+bulk-memory,+simd128";
+/// Where Debian's `rust-web-src` puts the standard library's sources.
+const DEBIAN_LIBRARY: &str = "/usr/lib/rustlib/src/rust/library";
+/// A core module with debug information stripped.
+const MAX_MODULE: u64 = 64 << 20;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The project's folder, with `Cargo.toml` and `vaern.toml`.
+    #[arg(default_value = ".")]
+    project: PathBuf,
+    /// Directory for the release; must be empty or absent.
+    #[arg(long)]
+    out: PathBuf,
+}
+
+#[derive(Deserialize)]
+struct CargoFile {
+    package: Package,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    name: String,
+}
+
+#[derive(Serialize)]
+struct Built {
+    component: PathBuf,
+    release: Digest,
+}
+
+pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
+    let project =
+        args.project.canonicalize().map_err(|e| Failure::file("cannot open the project", &args.project, &e))?;
+    let text = files::read("Cargo.toml", &project.join("Cargo.toml"), 1 << 20)?;
+    let text = String::from_utf8(text).map_err(|_| Failure::usage("Cargo.toml is not UTF-8"))?;
+    let cargo: CargoFile = toml::from_str(&text).map_err(|e| Failure::usage(format!("Cargo.toml: {}", e.message())))?;
+    let manifest = files::read("manifest", &project.join("vaern.toml"), 1 << 20)?;
+    compile(&project, output)?;
+    let module = project.join("target").join(TARGET).join("release");
+    let module = module.join(format!("{}.wasm", cargo.package.name.replace('-', "_")));
+    let module = files::read("core module", &module, MAX_MODULE)?;
+    let component = componentise(&module)?;
+    let path = project.join("target").join(format!("{}.component.wasm", cargo.package.name));
+    let (dir, name) = files::split("component", &path)?;
+    vaern_node::sinks::write_file(&dir, &name, &component)?;
+    let mut inputs =
+        inputs(component, &manifest, |file| files::read("part of the release", &project.join(file), 512 << 20))?;
+    let lock = files::read("lock file", &project.join("Cargo.lock"), 16 << 20)?;
+    inputs.sbom = Some(sbom_of(&lock, &inputs.manifest.name)?);
+    let release = pack(&inputs, &args.out)?;
+    let lines = format!(
+        "Built {}\n  release  {release} in {1}\n  next     vaern plugin check {1} --policies CITY\n           vaern plugin sign {1} --key YOUR.secret.toml",
+        path.display(),
+        args.out.display()
+    );
+    output.result(&Built { component: path, release }, &lines)
+}
+
+fn componentise(module: &[u8]) -> Result<Vec<u8>, Failure> {
+    wit_component::ComponentEncoder::default()
+        .validate(true)
+        .module(module)
+        .and_then(|encoder| encoder.encode())
+        .map_err(|error| {
+            let what = format!("the module makes no component: {error:#}");
+            Failure::refused(what, vaern_door::Krav("LEV-06"), vaern_door::Blame::Vendor)
+                .mend("call `vaern_sdk::export!` once, and use nothing that needs WASI (files, clocks, threads)")
+        })
+}
+
+/// Runs the compiler that is here: the one on the path if it has the target, else Debian's.
+fn compile(project: &Path, output: &Output) -> Result<(), Failure> {
+    let sysroot = words(Command::new("rustc").args(["--print", "sysroot"]).env("RUSTUP_AUTO_INSTALL", "0"));
+    let sysroot = sysroot.map(PathBuf::from);
+    let has_target = sysroot.as_ref().is_some_and(|root| root.join("lib/rustlib").join(TARGET).join("lib").is_dir());
+    let debian = Path::new(DEBIAN_LIBRARY).join("std/Cargo.toml").is_file() && Path::new("/usr/bin/cargo").is_file();
+    let mut command = if has_target {
+        Command::new("cargo")
+    } else if debian {
+        Command::new("/usr/bin/cargo")
+    } else {
+        return Err(Failure::usage(format!("there is no compiler for {TARGET} here"))
+            .mend("run `rustup target add wasm32-unknown-unknown`, or on Debian `apt-get install rustc-web cargo-web rust-web-src`"));
+    };
+    // Wishes about other builds must not reach this one, nor a test's own cargo.
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_ENCODED")
+            || text.starts_with("CARGO_BUILD_TARGET")
+            || text.starts_with("RUST") && !text.starts_with("RUSTUP_HOME")
+        {
+            command.env_remove(&name);
+        }
+    }
+    command
+        .current_dir(project)
+        .args(["build", "--release", "--target", TARGET, "--target-dir", "target"])
+        .env("CARGO_ENCODED_RUSTFLAGS", FLAGS);
+    if !has_target {
+        command.arg("-Zbuild-std=std,panic_abort").env("RUSTC", "/usr/bin/rustc").env("RUSTC_BOOTSTRAP", "1");
+        let host = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+        let linker = sysroot.map(|root| root.join("lib/rustlib").join(host).join("bin/rust-lld"));
+        if let Some(linker) = linker.filter(|linker| linker.is_file()) {
+            command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
+        }
+    }
+    output.say("building with the compiler that is here …");
+    let done = command.output().map_err(|e| Failure::usage(format!("cargo could not be run: {e}")))?;
+    if done.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&done.stderr).into_owned();
+    let last: Vec<&str> = said.lines().rev().take(30).collect::<Vec<_>>().into_iter().rev().collect();
+    Err(Failure::usage(format!("the project does not build:\n{}", last.join("\n"))))
+}
+
+fn words(command: &mut Command) -> Option<String> {
+    let output = command.output().ok().filter(|output| output.status.success())?;
+    String::from_utf8(output.stdout).ok().map(|text| text.trim().to_owned())
+}

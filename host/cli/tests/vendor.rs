@@ -1,0 +1,245 @@
+//! The vendor's side as people run it: check, from a model to a release, and from an empty folder to a running plugin.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests state what they expect"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+fn vaern(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_vaern")).args(args).env_remove("VAERN_MODELS").output().unwrap()
+}
+
+fn done(args: &[&str]) -> Value {
+    let output = vaern(&[&["--json"], args].concat());
+    assert_eq!(output.status.code(), Some(0), "{args:?}\n{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn skip(why: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr(), "SKIP: {why}");
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// A demo, for its policies, keys and trust root.
+fn demo() -> &'static Path {
+    static DEMO: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
+    &DEMO
+        .get_or_init(|| {
+            let temp = tempfile::tempdir().unwrap();
+            let out = temp.path().join("demo");
+            done(&["demo", "--frames", "4", "--out", text(&out)]);
+            (temp, out)
+        })
+        .1
+}
+
+/// The release is listed, and what it is refused for, by krav.
+fn check(release: &Path) -> (Option<i32>, Value) {
+    let policies = demo().join("policies");
+    let trust = policies.join("trust.toml");
+    let args = ["--json", "plugin", "check", text(release), "--policies", text(&policies), "--trust", text(&trust)];
+    let output = vaern(&args);
+    let told = serde_json::from_slice(&output.stdout);
+    (output.status.code(), told.unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&output.stderr))))
+}
+
+#[test]
+fn lev_01p_a_whole_release_has_nothing_refused_and_says_its_headroom() {
+    let (status, told) = check(&demo().join("release"));
+    assert_eq!(status, Some(0), "{told}");
+    assert!(told["findings"].as_array().unwrap().iter().all(|finding| finding["refused"] == false), "{told}");
+    assert!(told["slowest_ms"].as_u64().unwrap() < told["deadline_ms"].as_u64().unwrap());
+}
+
+#[test]
+fn lev_01n_check_tells_everything_that_is_wrong_at_once() {
+    let temp = tempfile::tempdir().unwrap();
+    let root = repository();
+    let manifest = std::fs::read_to_string(root.join("plugins/container-model/vaern.toml")).unwrap();
+    let spoiled =
+        manifest
+            .replace("training_data = \"Apache-2.0", "training_data = \"\" # \"")
+            .replace("\"glascontainer\"", "\"mennesker\"")
+            .replace("../../models/container.onnx", "broken.onnx")
+            .lines()
+            .filter(|line| !line.starts_with("model_card"))
+            .map(|line| {
+                if line.starts_with("intended_use") { "intended_use = \" \"\n".to_owned() } else { format!("{line}\n") }
+            })
+            .collect::<String>();
+    std::fs::write(temp.path().join("vaern.toml"), spoiled).unwrap();
+    std::fs::write(temp.path().join("broken.onnx"), b"no model").unwrap();
+    let release = temp.path().join("release");
+    let component = root.join("plugins/prebuilt/container-model.wasm");
+    let manifest = temp.path().join("vaern.toml");
+    done(&["plugin", "pack", "--component", text(&component), "--manifest", text(&manifest), "--out", text(&release)]);
+    let (status, told) = check(&release);
+    assert_eq!(status, Some(1));
+    let findings = told["findings"].as_array().unwrap();
+    let has = |part: &str, krav: &str| {
+        findings.iter().any(|f| f["what"].as_str().unwrap().contains(part) && f["krav"] == krav && f["mend"] != "")
+    };
+    for (part, krav) in [
+        ("intended use", "LEV-06"),
+        ("licence of the training data", "LEV-07"),
+        ("mennesker", "STD-03"),
+        ("model `container`", "CYB-01"),
+        ("vendor signature", "SKJ-03"),
+        ("no model card", "LEV-02"),
+        ("no SBOM", "LEV-02"),
+    ] {
+        assert!(has(part, krav), "{part}: {told:#}");
+    }
+}
+
+/// Makes a release around a model, signs it and gives its directory.
+fn from_onnx(temp: &Path, model: &Path, extra: &[&str]) -> Output {
+    let labels = temp.join("labels.toml");
+    std::fs::write(&labels, "[classes]\n2 = \"byggecontainer\"\n7 = \"affaldscontainer\"\n").unwrap();
+    std::fs::write(temp.join("card.md"), "# Card\n\nVehicles, for a test: labels are stand-ins.\n").unwrap();
+    let (card, out) = (temp.join("card.md"), temp.join("release"));
+    let args = [
+        "--json",
+        "plugin",
+        "from-onnx",
+        text(model),
+        "--head",
+        "yolo",
+        "--labels",
+        text(&labels),
+        "--model-card",
+        text(&card),
+        "--name",
+        "street-finder",
+        "--vendor",
+        "vaern-reference",
+        "--purpose",
+        "containere",
+        "--intended-use",
+        "A test.",
+        "--licence-model",
+        "Apache-2.0",
+        "--licence-data",
+        "CC-BY-4.0",
+        "--out",
+        text(&out),
+    ];
+    vaern(&[&args[..], extra].concat())
+}
+
+#[test]
+fn lev_01p_a_vendors_model_becomes_a_release_that_passes_the_check_without_vendor_code() {
+    let model = repository().join("../shared/data/models/yolox_nano_coco_416.onnx");
+    if !model.exists() {
+        skip("from-onnx: no YOLOX model in ../shared/data");
+        return;
+    }
+    let temp = tempfile::tempdir().unwrap();
+    let made = from_onnx(temp.path(), &model, &["--input", "416"]);
+    assert_eq!(made.status.code(), Some(0), "{}", String::from_utf8_lossy(&made.stderr));
+    let told: Value = serde_json::from_slice(&made.stdout).unwrap();
+    assert_eq!((told["layout"].as_str(), told["classes"].as_u64()), (Some("grid"), Some(80)));
+    let release = temp.path().join("release");
+    let key = demo().join("keys/vaern-reference.secret.toml");
+    done(&["plugin", "sign", text(&release), "--key", text(&key)]);
+    let (status, told) = check(&release);
+    assert_eq!(status, Some(0), "{told:#}");
+    let page = done(&["plugin", "inspect", text(&release)]);
+    assert_eq!(page["manifest"]["labels"], serde_json::json!(["byggecontainer", "affaldscontainer"]));
+    assert_eq!(page["manifest"]["capabilities"], serde_json::json!(["models"]), "pixel-blind");
+    // The same inputs, the same digest.
+    let again = tempfile::tempdir().unwrap();
+    let twin = from_onnx(again.path(), &model, &["--input", "416"]);
+    let twin: Value = serde_json::from_slice(&twin.stdout).unwrap();
+    assert_eq!(twin["release"], page["release"]);
+    // Another size than the model's is refused with what is needed.
+    let other = tempfile::tempdir().unwrap();
+    let refused = from_onnx(other.path(), &model, &["--input", "640"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("LEV-01"));
+    assert!(!other.path().join("release").exists());
+}
+
+#[test]
+fn lev_01n_a_model_that_is_no_detector_is_refused_with_the_shapes_that_are_read() {
+    let temp = tempfile::tempdir().unwrap();
+    let model = repository().join("models/container.onnx");
+    let refused = from_onnx(temp.path(), &model, &["--input", "640x384"]);
+    assert_eq!(refused.status.code(), Some(1));
+    let error: Value = serde_json::from_slice(&refused.stderr).unwrap();
+    assert!(error["error"]["what"].as_str().unwrap().contains("5 + classes"), "{error}");
+}
+
+#[test]
+#[ignore = "deep: builds a WebAssembly standard library"]
+fn a_vendors_project_goes_from_an_empty_folder_to_an_approved_running_release() {
+    let temp = tempfile::tempdir().unwrap();
+    let at = |path: &str| temp.path().join(path);
+    done(&["plugin", "new", "street-finder", "--in", text(temp.path())]);
+    let (project, release) = (at("street-finder"), at("release"));
+    let built = vaern(&["--json", "plugin", "build", text(&project), "--out", text(&release)]);
+    let error = String::from_utf8_lossy(&built.stderr).into_owned();
+    if error.contains("there is no compiler") {
+        skip("a vendor's project: no compiler for wasm32-unknown-unknown here");
+        return;
+    }
+    assert_eq!(built.status.code(), Some(0), "{error}");
+    let keys = at("keys");
+    done(&["keys", "new", "--name", "example-vendor", "--role", "vendor", "--out", text(&keys)]);
+    let (secret, public) = (keys.join("example-vendor.secret.toml"), keys.join("example-vendor.public.toml"));
+    done(&["plugin", "sign", text(&release), "--key", text(&secret)]);
+    let policies = demo().join("policies");
+    let trust = at("trust.toml");
+    std::fs::copy(policies.join("trust.toml"), &trust).unwrap();
+    std::fs::write(at("risk.md"), "Vurderet.\n").unwrap();
+    let risk = at("risk.md");
+    done(&[
+        "vendor",
+        "admit",
+        text(&public),
+        "--trust",
+        text(&trust),
+        "--risk-record",
+        text(&risk),
+        "--dated",
+        "2026-11-01",
+    ]);
+    let draft = demo().join("city/approval.toml");
+    let [jura, owner] = ["jura", "systemejer"].map(|desk| demo().join(format!("keys/{desk}.secret.toml")));
+    let keys = ["--key", text(&jura), "--key", text(&owner)];
+    done(
+        &[&["approve", text(&release), "--trust", text(&trust), "--draft", text(&draft), "--yes"][..], &keys].concat(),
+    );
+    let channel = at("channel");
+    let signing = ["--channel", text(&channel), "--trust", text(&trust)];
+    done(&[&["channel", "init", "--name", "drift"][..], &signing, &keys].concat());
+    done(&[&["channel", "publish", text(&release)][..], &signing, &keys].concat());
+    let state = at("state");
+    done(&[&["channel", "enrol", "--state", text(&state)][..], &signing].concat());
+    let (source, out) = (demo().join("drive"), at("out"));
+    let ran = done(
+        &[
+            &["run", "--source", text(&source), "--release", text(&release), "--policies", text(&policies)][..],
+            &["--out", text(&out), "--state", text(&state)],
+            &signing,
+        ]
+        .concat(),
+    );
+    assert!(ran["frames_seen"].as_u64().unwrap() > 0, "{ran}");
+}
