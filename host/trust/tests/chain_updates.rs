@@ -149,7 +149,8 @@ fn upd_07n_a_number_driven_sky_high_is_brought_back_by_the_root_alone() {
     let node = Node::enrolled(&channel(7, &[4]));
     let mut state = node.open();
     node.publish(&channel(u64::MAX, &[4]));
-    state.take(&node.offered(), now(), DEFAULT_MAX_STALE).unwrap();
+    let current = state.take(&node.offered(), now(), DEFAULT_MAX_STALE).unwrap();
+    state.admit(&release(4), &current).unwrap();
     node.publish(&channel(8, &[4]));
     let honest = state.take(&node.offered(), now(), DEFAULT_MAX_STALE).unwrap_err();
     assert!(matches!(honest, UpdateError::Rollback { have: u64::MAX, .. }));
@@ -161,6 +162,7 @@ fn upd_07n_a_number_driven_sky_high_is_brought_back_by_the_root_alone() {
         assert!(sign_file(&statement, &trust(), Authority::Root, &pairs).is_err());
     }
     node.recover(&statement).unwrap();
+    assert_eq!(node.open().rows().marks[&of_plugin()].version, 4, "what the statement does not name stays");
     assert!(node.open().take(&node.offered(), now(), DEFAULT_MAX_STALE).is_ok());
 }
 

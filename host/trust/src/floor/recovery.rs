@@ -83,6 +83,10 @@ impl Recovery {
                     return Err(FloorError::Recovery("one with this number or a later one was used already"));
                 }
                 rows.revoked.extend(&before.rows().revoked);
+                // What the statement does not name stays as it was.
+                for (role, mark) in &before.rows().marks {
+                    rows.marks.entry(role.clone()).or_insert(*mark);
+                }
                 rows.active.clone_from(&before.rows().active);
                 rows.clock = Clock { signed: recovery.issued.max(before.rows().clock.signed), ..rows.clock };
                 rows.clock.seen = rows.clock.signed;
