@@ -8,6 +8,7 @@ use vaern_door::{Digest, Name};
 use super::sealed::Sealed;
 use super::{Answered, Release, ReleaseError, Verified};
 use crate::dsse::{Envelope, Ignored};
+use crate::keys::PublicKey;
 use crate::package::Contents;
 use crate::sig_error::SigError;
 use crate::statement::{self, Approval, PAYLOAD_TYPE, SignedApproval, Subject, TestResult};
@@ -18,6 +19,8 @@ use crate::trust_root::{ADVISER_ROLE, Authority, TrustRoot};
 pub struct Approved {
     contents: Contents,
     approval: Approval,
+    statement: Digest,
+    approvers: Vec<PublicKey>,
     results: Vec<Vec<u8>>,
     ignored: Vec<Ignored>,
 }
@@ -47,24 +50,28 @@ impl Approved {
             return Err(ReleaseError::Approval(SigError::PurposeMismatch { approved, asked }));
         }
         let subject = Subject { name: name.clone(), digest };
-        let mut best: Result<(Approval, Vec<Ignored>), SigError> = Err(SigError::Unsigned);
+        let mut best: Result<(Approval, Vec<Ignored>, &[u8]), SigError> = Err(SigError::Unsigned);
         for envelope in &state.approvals {
             let outcome = decided(envelope, &subject, trust, now, purpose);
             // Of several approvals in force the one that lasts longest counts; of several reasons the last is told.
             let better = match (&best, &outcome) {
-                (Ok((held, _)), Ok((new, _))) => new.expires > held.expires,
+                (Ok((held, ..)), Ok((new, _))) => new.expires > held.expires,
                 (Ok(_), Err(_)) => false,
                 (Err(_), _) => true,
             };
             if better {
-                best = outcome;
+                best = outcome.map(|(approval, ignored)| (approval, ignored, envelope.as_slice()));
             }
         }
-        let (approval, more) = best.map_err(ReleaseError::Approval)?;
+        let (approval, more, envelope) = best.map_err(ReleaseError::Approval)?;
+        let statement = Digest::of(envelope);
+        let envelope = Envelope::decode(envelope).map_err(ReleaseError::Approval)?;
+        let checked = envelope.check(PAYLOAD_TYPE, trust.role_keys()).map_err(ReleaseError::Approval)?;
+        let approvers = checked.signers;
         let results = state.results.clone();
         let (contents, mut ignored) = state.into_parts();
         ignored.extend(more);
-        Ok(Release { digest, name, state: Self { contents, approval, results, ignored } })
+        Ok(Release { digest, name, state: Self { contents, approval, statement, approvers, results, ignored } })
     }
 }
 
@@ -132,5 +139,17 @@ impl Release<Approved> {
     #[must_use]
     pub const fn approval(&self) -> &Approval {
         &self.state.approval
+    }
+
+    /// The digest of the signed approval, as it lies in the package.
+    #[must_use]
+    pub const fn approval_digest(&self) -> Digest {
+        self.state.statement
+    }
+
+    /// The keys of the roles that signed it.
+    #[must_use]
+    pub fn approvers(&self) -> &[PublicKey] {
+        &self.state.approvers
     }
 }
