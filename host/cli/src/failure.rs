@@ -81,13 +81,16 @@ from_error!(
     vaern_node::store::StoreError,
     vaern_node::sinks::SinkError,
     vaern_node::collection::CollectionError,
-    vaern_node::quota::QuotaError
+    vaern_node::quota::QuotaError,
+    vaern_record::evidence::EvidenceError,
+    vaern_node::review::ReviewError
 );
 from_error_with_mend!(
     vaern_trust::ReleaseError,
     vaern_trust::PkgError,
     vaern_trust::UpdateError,
-    vaern_trust::FloorError
+    vaern_trust::FloorError,
+    vaern_record::AuditError
 );
 
 impl From<vaern_node::service::AdmitError> for Failure {

@@ -61,6 +61,17 @@ enum Command {
     /// The gate's own detectors: list, install, verify.
     #[command(subcommand)]
     Models(commands::models::Command),
+    /// For case workers: a verdict on proposals, one by one or through a spreadsheet.
+    #[command(subcommand)]
+    Review(commands::review::Command),
+    /// Kept evidence: list it, open it, delete it. Each look is in the log first.
+    #[command(subcommand)]
+    Evidence(commands::evidence::Command),
+    /// Everything behind one proposal, for a citizen's request.
+    Insight(commands::insight::Args),
+    /// The transparency log: verify it offline, show its leaves, prove one of them.
+    #[command(subcommand)]
+    Audit(commands::audit::Command),
     /// For the city: check a policy directory.
     #[command(subcommand)]
     Policy(commands::policy::Command),
@@ -93,6 +104,10 @@ fn main() -> ExitCode {
         Command::Channel(command) => commands::channel::run(&command, &output),
         Command::Revoke(args) => commands::revoke::run(&args, &output),
         Command::Models(command) => commands::models::run(&command, &output),
+        Command::Review(command) => commands::review::run(&command, &output),
+        Command::Evidence(command) => commands::evidence::run(&command, &output),
+        Command::Insight(args) => commands::insight::run(&args, &output),
+        Command::Audit(command) => commands::audit::run(&command, &output),
         Command::Policy(command) => commands::policy::run(&command, &output),
         Command::Worker(args) => return commands::worker::run(args),
     };

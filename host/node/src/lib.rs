@@ -4,12 +4,14 @@
 //! be asked, the sandbox what may be answered. What it adds is order, counting (frames in = seen + refused, always), and
 //! files that are written whole or not at all.
 
+pub mod book;
 pub mod collection;
 pub mod gate;
 pub mod outcome;
 pub mod pipeline;
 pub mod quota;
 pub mod report;
+pub mod review;
 pub mod service;
 pub mod sinks;
 mod source;

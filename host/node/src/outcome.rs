@@ -182,8 +182,12 @@ pub struct Summary {
     pub frames_seen: usize,
     /// Frames refused.
     pub frames_refused: usize,
+    /// Frames in which at least one object was found.
+    pub frames_with_objects: usize,
     /// Refused frames by reason.
     pub refused_by_reason: BTreeMap<&'static str, usize>,
+    /// Those of them that no rule refused: plugin or host failed at them.
+    pub failed_by_reason: BTreeMap<&'static str, usize>,
     /// Frames with at least one mask.
     pub frames_masked: usize,
     /// Objects found.
@@ -219,19 +223,26 @@ impl Run {
     #[must_use]
     pub fn summary(&self) -> Summary {
         let mut refused_by_reason = BTreeMap::new();
+        let mut failed_by_reason = BTreeMap::new();
         let mut detections_by_label = BTreeMap::new();
         let mut dropped_answers = BTreeMap::new();
         let mut samples: BTreeMap<&'static str, Vec<f64>> = BTreeMap::new();
-        let (mut frames_seen, mut frames_masked, mut detections) = (0, 0, 0);
+        let (mut frames_seen, mut frames_with_objects, mut frames_masked, mut detections) = (0, 0, 0, 0);
         let mut longest_seconds_in_clear = 0.0_f64;
         for frame in &self.frames {
             for (stage, ms) in &frame.stages_ms {
                 samples.entry(stage).or_default().push(*ms);
             }
             match &frame.result {
-                FrameResult::Refused(refusal) => *refused_by_reason.entry(refusal.reason).or_insert(0) += 1,
+                FrameResult::Refused(refusal) => {
+                    *refused_by_reason.entry(refusal.reason).or_insert(0) += 1;
+                    if matches!(refusal.blame, Blame::Vendor | Blame::Host) {
+                        *failed_by_reason.entry(refusal.reason).or_insert(0) += 1;
+                    }
+                }
                 FrameResult::Seen(seen) => {
                     frames_seen += 1;
+                    frames_with_objects += usize::from(!seen.objects.is_empty());
                     frames_masked += usize::from(seen.masked_share > 0.0);
                     detections += seen.objects.len();
                     longest_seconds_in_clear = longest_seconds_in_clear.max(seen.seconds_in_clear);
@@ -256,7 +267,9 @@ impl Run {
             frames_in: self.frames.len(),
             frames_seen,
             frames_refused: self.frames.len() - frames_seen,
+            frames_with_objects,
             refused_by_reason,
+            failed_by_reason,
             frames_masked,
             detections,
             detections_by_label,

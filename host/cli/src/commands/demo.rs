@@ -9,12 +9,14 @@ use vaern_door::{Digest, Name};
 use vaern_node::outcome::Summary;
 use vaern_node::service::{self, AdmitError, Setup};
 use vaern_policy::PolicySet;
+use vaern_record::log::{Account, KeyName, VerifierKey};
 use vaern_scenes::Drive;
 use vaern_trust::{ApprovalDraft, KeyOwner, ReleaseError, SigningKeyPair, TrustRoot};
 
+use crate::commands::book::{self, LogArgs};
 use crate::commands::gate::{self, Engine, Wall};
 use crate::commands::run::{with_progress, workers};
-use crate::commands::{plugin, run};
+use crate::commands::{audit, plugin, run};
 use crate::failure::Failure;
 use crate::files;
 use crate::output::Output;
@@ -64,6 +66,13 @@ struct Told {
     release: Digest,
     refused_before_approval: String,
     summary: Summary,
+    log: Logged,
+}
+
+#[derive(Serialize)]
+struct Logged {
+    leaves: u64,
+    key: String,
 }
 
 pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
@@ -142,10 +151,34 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
         now,
         workers: workers(),
     };
-    let summary = with_progress(output, |progress| service::look(&setup, &release, &seer, progress))?;
-    let lines = run::lines(&summary, &result_path);
-    let told = Told { out: args.out.clone(), release: digest, refused_before_approval: refused, summary };
+    let log_path = args.out.join("log");
+    let (_, pair) = key(&out, "demo-node", "log")?;
+    let log = LogArgs::of(log_path.clone(), args.out.join("keys/demo-node.secret.toml"));
+    let verifier = VerifierKey::new(KeyName::new("demo-node")?, pair.public().as_bytes())?;
+    let summary = book::kept(log.open()?, &release, &set, &result, || {
+        with_progress(output, |progress| service::look(&setup, &release, &seer, progress))
+    })?;
+
+    output.say("8  the log of the drive, verified");
+    let account = audit::account(files::open_dir("log", &log_path)?, &verifier)?;
+    let lines = run::lines(&summary, &result_path) + &log_lines(&account, &verifier, &log_path);
+    let told = Told {
+        log: Logged { leaves: account.checkpoint.size, key: verifier.to_string() },
+        out: args.out.clone(),
+        release: digest,
+        refused_before_approval: refused,
+        summary,
+    };
     output.result(&told, &lines)
+}
+
+fn log_lines(account: &Account, key: &VerifierKey, path: &Path) -> String {
+    format!(
+        "the log holds: {} leaves, all {} frames accounted for; check it yourself:\n  vaern audit verify {} --key {key}\n",
+        account.checkpoint.size,
+        account.frames_in,
+        path.display(),
+    )
 }
 
 /// An empty folder of our own. What somebody else made is never removed.
@@ -157,7 +190,7 @@ fn fresh(path: &Path) -> Result<Dir, Failure> {
         let what = format!("`{}` is not empty, and no demo made it", path.display());
         return Err(Failure::usage(what).mend("choose another folder with --out"));
     }
-    for part in ["drive", "keys", "policies", "release", "city", "result"] {
+    for part in ["drive", "keys", "policies", "release", "city", "result", "log"] {
         if dir.exists(part) {
             dir.remove_dir_all(part).map_err(fail)?;
         }

@@ -8,6 +8,7 @@ use vaern_door::Name;
 use vaern_node::outcome::Summary;
 use vaern_node::service::{self, Setup};
 
+use crate::commands::book::{self, LogArgs};
 use crate::commands::follow::{Follow, Followed};
 use crate::commands::gate::{self, Engine, Purpose, Wall};
 use crate::commands::track::TrackFile;
@@ -38,6 +39,8 @@ pub(crate) struct Args {
     /// Take pictures without a position. For evaluation: refused under an operating purpose.
     #[arg(long)]
     unlocated: bool,
+    #[command(flatten)]
+    log: LogArgs,
     #[command(flatten)]
     follow: Follow,
     #[command(flatten)]
@@ -77,7 +80,10 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
         now: gate::now(),
         workers: workers(),
     };
-    let summary = with_progress(output, |progress| service::look(&setup, &release, &seer, progress))?;
+    let book = args.log.open()?;
+    let summary = book::kept(book, &release, &set, &out, || {
+        with_progress(output, |progress| service::look(&setup, &release, &seer, progress))
+    })?;
     finish(&summary, &args.out, output)
 }
 

@@ -1,0 +1,111 @@
+//! The log of a run: where it lies, whose key signs it, and what was seen of it before.
+
+use std::path::PathBuf;
+
+use cap_std::fs::Dir;
+use serde::{Deserialize, Serialize};
+use vaern_node::book::Book;
+use vaern_node::outcome::Summary;
+use vaern_policy::PolicySet;
+use vaern_record::log::{Floor, Log, Protection, RunRef, Wall};
+use vaern_trust::{Approved, Release};
+
+use crate::commands::gate;
+use crate::failure::Failure;
+use crate::files;
+
+/// The transparency log, where one is kept.
+#[derive(clap::Args)]
+pub(crate) struct LogArgs {
+    /// Directory of the transparency log; begun where there is none.
+    #[arg(long, value_name = "DIR", requires = "log_key")]
+    log: Option<PathBuf>,
+    /// Secret key file that signs the log (`vaern keys new --role log`). Beside it the node keeps the newest checkpoint that
+    /// it signed, so that a log that was cut is noticed.
+    #[arg(long, value_name = "FILE", requires = "log")]
+    log_key: Option<PathBuf>,
+}
+
+/// A log that is open, and where its floor is kept.
+pub(crate) struct OpenBook {
+    book: Book,
+    beside: Dir,
+    floor: String,
+}
+
+impl LogArgs {
+    /// As if both were given on the command line.
+    pub(crate) fn of(log: PathBuf, log_key: PathBuf) -> Self {
+        Self { log: Some(log), log_key: Some(log_key) }
+    }
+
+    /// Opens the log. `None` where none is kept.
+    pub(crate) fn open(&self) -> Result<Option<OpenBook>, Failure> {
+        let (Some(log), Some(key)) = (&self.log, &self.log_key) else { return Ok(None) };
+        let (beside, file) = files::split("log key", key)?;
+        let (owner, pair) = vaern_trust::read_secret(&beside, &file)?;
+        let floor = format!("{}.log-floor", owner.name);
+        let seen = match beside.exists(&floor) {
+            // A floor that cannot be read is never taken for none.
+            true => {
+                let path = key.with_file_name(&floor);
+                let text = String::from_utf8(files::read("log floor", &path, 1024)?).unwrap_or_default();
+                Some(Floor::parse(&text)?)
+            }
+            false => None,
+        };
+        let book = Book::open(files::make_dir("log", log)?, owner.name.as_str(), pair, seen.as_ref())?;
+        Ok(Some(OpenBook { book, beside, floor }))
+    }
+}
+
+impl OpenBook {
+    /// The log, for entries about kept evidence.
+    pub(crate) fn log(&mut self) -> &mut Log {
+        self.book.log()
+    }
+
+    pub(crate) fn keep_floor(&self) -> Result<(), Failure> {
+        vaern_node::sinks::write_file(&self.beside, &self.floor, self.book.floor().to_text().as_bytes())?;
+        Ok(())
+    }
+}
+
+/// Name of the file in a result that says where in the log its run is.
+pub(crate) const LINK: &str = "log.json";
+
+/// Where in the log a run is: from a result to its proof.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Link {
+    /// Key of the log, as the run knew it.
+    pub(crate) key: String,
+    /// The run.
+    pub(crate) run: RunRef,
+    /// Leaf of its beginning.
+    pub(crate) begun: u64,
+    /// Leaf of its end.
+    pub(crate) ended: u64,
+}
+
+/// Does a run with its beginning and its end in the log, and writes into `out` where they are. A run whose beginning cannot be
+/// entered does not begin.
+pub(crate) fn kept(
+    book: Option<OpenBook>,
+    release: &Release<Approved>,
+    set: &PolicySet,
+    out: &Dir,
+    work: impl FnOnce() -> Result<Summary, Failure>,
+) -> Result<Summary, Failure> {
+    let Some(mut open) = book else { return work() };
+    let wall = Wall { own_process: false, protections: vec![Protection::Sandbox] };
+    let (run, begun) = open.book.begin(release, set.digest(), wall, gate::now())?;
+    open.keep_floor()?;
+    let summary = work()?;
+    let ended = open.book.end(run, &summary, gate::now())?;
+    open.keep_floor()?;
+    let link = Link { key: open.book.verifier().to_string(), run, begun, ended };
+    let text = serde_json::to_vec_pretty(&link).map_err(|e| Failure::internal(e.to_string()))?;
+    vaern_node::sinks::write_file(out, LINK, &text)?;
+    Ok(summary)
+}

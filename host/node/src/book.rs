@@ -1,0 +1,125 @@
+//! The node's entries in the transparency log: what ran, under whose approval and which rules, and what became of every frame.
+
+use std::collections::BTreeMap;
+
+use cap_std::fs::Dir;
+use jiff::Timestamp;
+use vaern_door::Digest;
+use vaern_record::AuditError;
+use vaern_record::log::{
+    ApprovalRef, Counts, Event, Floor, IncidentKind, KeyName, KeyRef, Leaf, Log, LogKey, PolicyRef, Reason, ReleaseRef,
+    RunRef, VerifierKey, Wall,
+};
+use vaern_trust::{Approved, Release, SigningKeyPair};
+
+use crate::outcome::Summary;
+
+/// The log of a node, open for its entries.
+pub struct Book {
+    log: Log,
+    verifier: VerifierKey,
+}
+
+impl Book {
+    /// Opens the log of the node `name` in `dir`, or begins it. `floor` is the newest checkpoint that the node saw.
+    ///
+    /// # Errors
+    /// [`AuditError`] where the log does not hold or cannot be written: a node that cannot say what it did does nothing.
+    pub fn open(dir: Dir, name: &str, pair: SigningKeyPair, floor: Option<&Floor>) -> Result<Self, AuditError> {
+        let verifier = VerifierKey::new(KeyName::new(name)?, pair.public().as_bytes())?;
+        let key = LogKey::new(verifier.clone(), move |message| pair.sign(message))?;
+        Ok(Self { log: Log::open(dir, key, floor)?, verifier })
+    }
+
+    /// What the log is checked with.
+    #[must_use]
+    pub const fn verifier(&self) -> &VerifierKey {
+        &self.verifier
+    }
+
+    /// The log itself, for entries about kept evidence.
+    pub const fn log(&mut self) -> &mut Log {
+        &mut self.log
+    }
+
+    /// The newest checkpoint, to be kept outside the log.
+    #[must_use]
+    pub fn floor(&self) -> Floor {
+        self.log.floor()
+    }
+
+    /// Enters that a run begins, before its first frame, and answers with the run and the index of that leaf. Runs that an
+    /// earlier crash cut off are given up for lost.
+    ///
+    /// # Errors
+    /// [`AuditError`] where the log cannot be written: the run must not begin.
+    pub fn begin(
+        &mut self,
+        release: &Release<Approved>,
+        policy: Digest,
+        wall: Wall,
+        now: Timestamp,
+    ) -> Result<(RunRef, u64), AuditError> {
+        let standing = self.log.standing()?;
+        let lost = |run| Event::Incident { kind: IncidentKind::RunLost, run: Some(run), release: None, reason: None };
+        let mut events: Vec<Event> = standing.unfinished.into_iter().map(lost).collect();
+        let policy = PolicyRef::of(policy);
+        if standing.policy != Some(policy) {
+            events.push(Event::PolicyInForce { policy });
+        }
+        let (reference, approval) = (ReleaseRef::of(release.digest()), ApprovalRef::of(release.approval_digest()));
+        if standing.approval != Some(approval) {
+            let signers = release.approvers().iter().map(|key| KeyRef::of(key.id())).collect();
+            events.push(Event::ApprovalSeen { release: reference, approval, signers });
+        }
+        if standing.release != Some(reference) {
+            events.push(Event::ReleaseActivated { release: reference });
+        }
+        let run = RunRef::random()?;
+        events.push(Event::RunBegun { run, release: Some(reference), approval: Some(approval), policy, wall });
+        Ok((run, self.enter(events, now)?))
+    }
+
+    /// Enters that a run ended, with the account of its frames, and answers with the index of that leaf.
+    ///
+    /// # Errors
+    /// [`AuditError::Unbalanced`] where a frame is missing in the account (AUD-06).
+    pub fn end(&mut self, run: RunRef, summary: &Summary, now: Timestamp) -> Result<u64, AuditError> {
+        self.enter(vec![Event::RunEnded { run, counts: counts(summary)? }], now)
+    }
+
+    /// Logs events, and answers with the index of the last.
+    fn enter(&mut self, events: Vec<Event>, now: Timestamp) -> Result<u64, AuditError> {
+        let time = u64::try_from(now.as_second()).unwrap_or_default();
+        let leaves = events.into_iter().map(|event| Leaf::seal(event, time)).collect::<Result<Vec<_>, _>>()?;
+        // A node that crashed very often has more to give up for lost than one call takes.
+        let mut last = None;
+        for some in leaves.chunks(256) {
+            last = self.log.append(some)?.last().copied();
+        }
+        Ok(last.unwrap_or_default())
+    }
+}
+
+/// The account of a run, in the log's words: what a rule refused apart from what plugin or host failed at.
+fn counts(summary: &Summary) -> Result<Counts, AuditError> {
+    let number = |n: usize| n as u64;
+    let by = |map: &BTreeMap<&'static str, usize>| -> Result<BTreeMap<Reason, u64>, AuditError> {
+        map.iter().filter(|(_, n)| **n > 0).map(|(word, n)| Ok((Reason::of(word)?, number(*n)))).collect()
+    };
+    let mut refused = summary.refused_by_reason.clone();
+    for (reason, failed) in &summary.failed_by_reason {
+        if let Some(all) = refused.get_mut(reason) {
+            *all = all.saturating_sub(*failed);
+        }
+    }
+    let empty = summary.frames_seen.saturating_sub(summary.frames_with_objects);
+    Counts::new(
+        number(summary.frames_in),
+        number(summary.frames_with_objects),
+        number(empty),
+        by(&refused)?,
+        by(&summary.failed_by_reason)?,
+        number(summary.detections),
+    )
+}
