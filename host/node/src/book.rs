@@ -7,12 +7,15 @@ use jiff::Timestamp;
 use vaern_door::Digest;
 use vaern_record::AuditError;
 use vaern_record::log::{
-    ApprovalRef, Counts, Event, Floor, IncidentKind, KeyName, KeyRef, Leaf, Log, LogKey, PolicyRef, Reason, ReleaseRef,
-    RunRef, VerifierKey, Wall,
+    ApprovalRef, Counts, Event, Floor, IncidentKind, KeyName, KeyRef, Leaf, Log, LogKey, PolicyRef, Protection, Reason,
+    ReleaseRef, RunRef, VerifierKey, Wall,
 };
 use vaern_trust::{Approved, Release, SigningKeyPair};
 
-use crate::outcome::Summary;
+use crate::outcome::{SandboxInfo, Summary};
+
+/// The wall's name for what the log says as `own_process`.
+const OWN_PROCESS: &str = "own_process";
 
 /// The log of a node, open for its entries.
 pub struct Book {
@@ -57,9 +60,10 @@ impl Book {
         &mut self,
         release: &Release<Approved>,
         policy: Digest,
-        wall: Wall,
+        sandbox: &SandboxInfo,
         now: Timestamp,
     ) -> Result<(RunRef, u64), AuditError> {
+        let wall = wall(sandbox)?;
         let standing = self.log.standing()?;
         let lost = |run| Event::Incident { kind: IncidentKind::RunLost, run: Some(run), release: None, reason: None };
         let mut events: Vec<Event> = standing.unfinished.into_iter().map(lost).collect();
@@ -101,6 +105,16 @@ impl Book {
     }
 }
 
+/// What stands between the release and this process, in the log's words. A protection that the log has no word for is a
+/// fault, not an omission.
+fn wall(sandbox: &SandboxInfo) -> Result<Wall, AuditError> {
+    let words = |names: &[&str]| -> Result<Vec<Protection>, AuditError> {
+        let beside = names.iter().filter(|name| **name != OWN_PROCESS);
+        beside.map(|name| Protection::named(name).ok_or(AuditError::Word)).collect()
+    };
+    Ok(Wall { own_process: sandbox.walled, in_force: words(&sandbox.in_force)?, missing: words(&sandbox.missing)? })
+}
+
 /// The account of a run, in the log's words: what a rule refused apart from what plugin or host failed at.
 fn counts(summary: &Summary) -> Result<Counts, AuditError> {
     let number = |n: usize| n as u64;
@@ -122,4 +136,20 @@ fn counts(summary: &Summary) -> Result<Counts, AuditError> {
         by(&summary.failed_by_reason)?,
         number(summary.detections),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_has_a_word_for_every_protection_of_the_wall() {
+        let names: Vec<&'static str> = vaern_sandbox::wall::Protection::ALL.iter().map(|part| part.as_str()).collect();
+        let sandbox = SandboxInfo { walled: true, in_force: names.clone(), missing: names, ..SandboxInfo::default() };
+        let wall = wall(&sandbox).unwrap();
+        assert!(wall.own_process);
+        assert_eq!(wall.in_force, Protection::ALL);
+        let unknown = SandboxInfo { missing: vec!["moat"], ..SandboxInfo::default() };
+        assert!(super::wall(&unknown).is_err());
+    }
 }

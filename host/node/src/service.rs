@@ -150,7 +150,12 @@ impl Seer {
         }
     }
 
-    /// What stands between the release and this process.
+    /// What stands between the release and this process, before any frame.
+    #[must_use]
+    pub fn standing(&self) -> SandboxInfo {
+        self.sandbox(None)
+    }
+
     fn sandbox(&self, bits_charged: Option<u64>) -> SandboxInfo {
         let bits_charged = bits_charged.unwrap_or_default();
         match &self.place {

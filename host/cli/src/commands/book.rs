@@ -6,8 +6,9 @@ use cap_std::fs::Dir;
 use serde::{Deserialize, Serialize};
 use vaern_node::book::Book;
 use vaern_node::outcome::Summary;
+use vaern_node::service::Seer;
 use vaern_policy::PolicySet;
-use vaern_record::log::{Floor, Log, Protection, RunRef, Wall};
+use vaern_record::log::{Floor, Log, RunRef};
 use vaern_trust::{Approved, Release};
 
 use crate::commands::gate;
@@ -94,12 +95,12 @@ pub(crate) fn kept(
     book: Option<OpenBook>,
     release: &Release<Approved>,
     set: &PolicySet,
+    seer: &Seer,
     out: &Dir,
     work: impl FnOnce() -> Result<Summary, Failure>,
 ) -> Result<Summary, Failure> {
     let Some(mut open) = book else { return work() };
-    let wall = Wall { own_process: false, protections: vec![Protection::Sandbox] };
-    let (run, begun) = open.book.begin(release, set.digest(), wall, gate::now())?;
+    let (run, begun) = open.book.begin(release, set.digest(), &seer.standing(), gate::now())?;
     open.keep_floor()?;
     let summary = work()?;
     let ended = open.book.end(run, &summary, gate::now())?;

@@ -155,7 +155,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
     let (_, pair) = key(&out, "demo-node", "log")?;
     let log = LogArgs::of(log_path.clone(), args.out.join("keys/demo-node.secret.toml"));
     let verifier = VerifierKey::new(KeyName::new("demo-node")?, pair.public().as_bytes())?;
-    let summary = book::kept(log.open()?, &release, &set, &result, || {
+    let summary = book::kept(log.open()?, &release, &set, &seer, &result, || {
         with_progress(output, |progress| service::look(&setup, &release, &seer, progress))
     })?;
 

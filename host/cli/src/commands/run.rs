@@ -81,7 +81,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
         workers: workers(),
     };
     let book = args.log.open()?;
-    let summary = book::kept(book, &release, &set, &out, || {
+    let summary = book::kept(book, &release, &set, &seer, &out, || {
         with_progress(output, |progress| service::look(&setup, &release, &seer, progress))
     })?;
     finish(&summary, &args.out, output)

@@ -376,7 +376,7 @@ fn aud_06n_a_count_that_does_not_add_up_is_no_count() {
 }
 
 fn begun(run: RunRef) -> Event {
-    let wall = Wall { own_process: false, protections: vec![Protection::Sandbox] };
+    let wall = Wall { own_process: true, in_force: Protection::ALL.to_vec(), missing: vec![Protection::Limits] };
     Event::RunBegun { run, release: None, approval: None, policy: PolicyRef::of(Digest::of(b"rules")), wall }
 }
 

@@ -283,7 +283,9 @@ pub struct Wall {
     /// Vendor code ran in a process of its own.
     pub own_process: bool,
     /// What the system added to that, in force.
-    pub protections: Vec<Protection>,
+    pub in_force: Vec<Protection>,
+    /// What the system does not give.
+    pub missing: Vec<Protection>,
 }
 
 macro_rules! words {
@@ -297,6 +299,12 @@ macro_rules! words {
             impl $name {
                 /// All of them.
                 pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+                /// The one of this name, as it is written in a leaf.
+                #[must_use]
+                pub fn named(name: &str) -> Option<Self> {
+                    serde_json::from_value(name.into()).ok()
+                }
             }
 
             permit!($name);
@@ -305,26 +313,22 @@ macro_rules! words {
 }
 
 words! {
-    /// A protection of the wall.
+    /// A protection of the wall, beside the sandbox of the engine, which is always there.
     Protection {
-        /// The sandbox of the engine: always.
-        Sandbox,
-        /// Frames in sealed shared memory that the worker cannot write.
-        SealedSlots,
-        /// No file system.
-        Landlock,
-        /// A closed list of system calls.
-        Seccomp,
-        /// Bounds on memory, files and time.
-        Rlimits,
-        /// No network.
-        NoNetwork,
+        /// No environment.
+        EmptyEnvironment,
+        /// No descriptors of the node.
+        ClosedDescriptors,
         /// No new privileges.
         NoNewPrivileges,
-        /// Namespaces of its own.
-        Namespaces,
-        /// No core files.
-        NoCoreDumps,
+        /// No core file, and nobody looks inside.
+        NotDumpable,
+        /// Bounds on memory, descriptors and files.
+        Limits,
+        /// No file and no directory (Landlock).
+        LandlockNoFiles,
+        /// Few system calls (seccomp).
+        SeccompFewSyscalls,
     }
 
     /// Why a release took another's place.
