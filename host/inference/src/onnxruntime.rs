@@ -1,7 +1,7 @@
 //! ONNX Runtime, loaded from a shared library that the operator installed. Faster than tract, and native code: it stays optional.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 
 use ort::environment::Environment;
 use ort::session::{Session, SessionInputValue};
@@ -22,7 +22,10 @@ pub struct OnnxRuntime {
     threads: usize,
 }
 
-/// Loads ONNX Runtime from a library file. One thread per model.
+/// Sessions of one model: as many callers as there are cores run at once, up to this many.
+const MOST_SESSIONS: usize = 8;
+
+/// Loads ONNX Runtime from a library file. One thread per caller of a model.
 ///
 /// # Errors
 /// [`InferenceError::BackendUnavailable`] where the library is missing, is another version, or another one is loaded already.
@@ -62,12 +65,20 @@ impl Backend for OnnxRuntime {
 
     fn load(&self, bytes: &[u8], limits: &ModelLimits) -> Result<Arc<dyn Model>, InferenceError> {
         let checked = check(bytes, limits)?;
-        let session = catching(BackendName::OnnxRuntime, || {
-            let builder = Session::builder(&self.environment).map_err(|e| failed(&e))?;
-            let builder = builder.with_intra_threads(self.threads).map_err(|e| failed(&e))?;
-            let mut builder = builder.with_inter_threads(1).map_err(|e| failed(&e))?;
-            builder.commit_from_memory(bytes).map_err(|e| failed(&e))
-        })?;
+        let session = || {
+            catching(BackendName::OnnxRuntime, || {
+                let builder = Session::builder(&self.environment).map_err(|e| failed(&e))?;
+                let builder = builder.with_intra_threads(self.threads).map_err(|e| failed(&e))?;
+                let mut builder = builder.with_inter_threads(1).map_err(|e| failed(&e))?;
+                builder.commit_from_memory(bytes).map_err(|e| failed(&e))
+            })
+        };
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let mut idle = vec![session()?];
+        while idle.len() < (cores / self.threads).clamp(1, MOST_SESSIONS) {
+            idle.push(session()?);
+        }
+        let session = idle.first().ok_or(InferenceError::Quarantined)?;
         let mut outputs = vec![];
         for (outlet, name) in session.outputs().iter().zip(&checked.outputs) {
             let ValueType::Tensor { ty: TensorElementType::Float32, shape, .. } = outlet.dtype() else {
@@ -88,17 +99,45 @@ impl Backend for OnnxRuntime {
         if !same || outputs.len() != checked.outputs.len() {
             return Err(ModelRefusal::Malformed.into());
         }
-        let engine = OnnxEngine(Mutex::new(session));
+        let engine = OnnxEngine { idle: Mutex::new(idle), returned: Condvar::new() };
         Ok(Arc::new(Guarded::new(engine, BackendName::OnnxRuntime, checked.inputs, outputs)))
     }
 }
 
-/// A session wants to be borrowed mutably; callers of one model take turns.
-struct OnnxEngine(Mutex<Session>);
+/// A session wants to be borrowed mutably; each caller takes an idle one, or waits for one.
+struct OnnxEngine {
+    idle: Mutex<Vec<Session>>,
+    returned: Condvar,
+}
+
+/// A session out of the pool; it goes back when dropped, also after a panic.
+struct Lent<'a> {
+    engine: &'a OnnxEngine,
+    session: Option<Session>,
+}
+
+impl OnnxEngine {
+    fn lend(&self) -> Result<Lent<'_>, InferenceError> {
+        let poisoned = |_| InferenceError::Quarantined;
+        let idle = self.idle.lock().map_err(|_| poisoned(()))?;
+        let mut idle = self.returned.wait_while(idle, |idle| idle.is_empty()).map_err(|_| poisoned(()))?;
+        Ok(Lent { engine: self, session: idle.pop() })
+    }
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        if let (Some(session), Ok(mut idle)) = (self.session.take(), self.engine.idle.lock()) {
+            idle.push(session);
+            self.engine.returned.notify_one();
+        }
+    }
+}
 
 impl Engine for OnnxEngine {
     fn run(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, InferenceError> {
-        let mut session = self.0.lock().map_err(|_| InferenceError::Quarantined)?;
+        let mut lent = self.lend()?;
+        let session = lent.session.as_mut().ok_or(InferenceError::Quarantined)?;
         let mut values: Vec<SessionInputValue<'_>> = vec![];
         for input in inputs {
             values.push(TensorRef::from_array_view((input.shape(), input.data())).map_err(|e| failed(&e))?.into());

@@ -207,6 +207,7 @@ fn detector(pinned: &PinnedModel, digest: Digest, model: Arc<dyn Model>) -> Resu
         }
         DecoderKind::Yunet => (Decoder::YuNet, Scale::ZeroTo255, Channels::Bgr, Fit::LetterboxTopLeft),
         DecoderKind::YoloxCoco => (Decoder::YoloxCoco, Scale::ZeroTo255, Channels::Bgr, Fit::LetterboxTopLeft),
+        DecoderKind::Rfb => (Decoder::Rfb, Scale::MinusOneToOne, Channels::Rgb, Fit::LetterboxTopLeft),
     };
     let spec = TensorSpec { size, fit, scale, channels };
     ModelDetector::new(pinned.name.clone(), digest, model, decoder, spec, &classes).map_err(|_| shape_error())

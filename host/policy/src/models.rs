@@ -63,6 +63,8 @@ pub enum DecoderKind {
     Yunet,
     /// YOLOX with the COCO classes.
     YoloxCoco,
+    /// Ultra-light RFB: faces.
+    Rfb,
 }
 
 impl ModelList {

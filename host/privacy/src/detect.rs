@@ -1,5 +1,10 @@
 //! The search for people: every required detector over the whole frame and over overlapping tiles at more than one scale.
 //!
+//! A box is weighed by how large the detector saw it: a large thing in plain view gives a strong score, so a weak large box is
+//! a container or a facade, while a far person is never more than a weak small one. A box that fills its tile is left to the
+//! next coarser level, which sees the whole of it. The finest scale may be searched only where a coarser level saw the least
+//! sign of anybody, far below what it takes for a mask.
+//!
 //! "Nobody there" is accepted only as a [`DetectionsProof`]: every required detector searched every tile of this very frame
 //! and none of them failed (FRM-05). There is no other way to make a mask.
 
@@ -7,12 +12,16 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use vaern_door::{Digest, Name, Rect, Size};
+use vaern_door::{Digest, Name, Rect, Size, guard};
 
+use crate::letters::LetterRows;
+use crate::levels::{self, Levels, Look};
 use crate::policy::{MaskingPolicy, PeopleClass};
 use crate::raw::RawFrame;
 use crate::refusal::{MaskingFault, Refusal};
 
+/// Signs of things up to this size, in pixels of the fine scale, call for a finer look.
+const FAR_PX: f64 = 160.0;
 /// More boxes than this from one tile are a fault, not a crowd.
 const MAX_BOXES_PER_TILE: usize = 10_000;
 
@@ -44,6 +53,18 @@ impl SeenBox {
 pub struct Picture<'a> {
     rgb: &'a [u8],
     size: Size,
+    scaled: Option<ScaledTile<'a>>,
+}
+
+/// The tile of this call, already at the scale of the detector's input: the same for all detectors of one level.
+#[derive(Clone, Copy)]
+pub(crate) struct ScaledTile<'a> {
+    /// RGB rows of the level, without padding.
+    pub(crate) level: &'a [u8],
+    /// Size of the level.
+    pub(crate) size: Size,
+    /// The tile, in pixels of the level.
+    pub(crate) tile: Rect,
 }
 
 impl<'a> Picture<'a> {
@@ -57,6 +78,15 @@ impl<'a> Picture<'a> {
     #[must_use]
     pub const fn size(&self) -> Size {
         self.size
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn plain(rgb: &'a [u8], size: Size) -> Self {
+        Self { rgb, size, scaled: None }
+    }
+
+    pub(crate) const fn scaled(&self) -> Option<ScaledTile<'a>> {
+        self.scaled
     }
 }
 
@@ -86,12 +116,27 @@ pub trait PeopleDetector: Send + Sync {
     fn look(&self, picture: Picture<'_>, tile: Rect, floor: f32) -> Result<Vec<SeenBox>, DetectorFault>;
 }
 
+/// A box that is to be masked.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Found {
+    pub(crate) seen: SeenBox,
+    /// Pixels of the frame per pixel that the detector saw: how coarse its knowledge of the edges is.
+    pub(crate) px: f64,
+}
+
+impl Found {
+    /// The longer side as the detector saw it, in its own pixels.
+    fn side(&self) -> f64 {
+        f64::from((self.seen.x1 - self.seen.x0).abs().max((self.seen.y1 - self.seen.y0).abs())) / self.px
+    }
+}
+
 /// Proof that every detector that the policy requires searched every tile of one frame, with what they saw.
 /// Only the gate's search makes one.
 #[derive(Debug)]
 pub struct DetectionsProof {
     token: u64,
-    boxes: Vec<SeenBox>,
+    boxes: Vec<Found>,
     searched: usize,
     models: Vec<(Name, Digest)>,
 }
@@ -101,7 +146,7 @@ impl DetectionsProof {
         self.token
     }
 
-    pub(crate) fn boxes(&self) -> &[SeenBox] {
+    pub(crate) fn boxes(&self) -> &[Found] {
         &self.boxes
     }
 
@@ -116,9 +161,16 @@ impl DetectionsProof {
     }
 }
 
+struct Required {
+    detector: Arc<dyn PeopleDetector>,
+    /// Score below which a box is neither a mask nor a sign.
+    floor: f32,
+    max_scale: f64,
+}
+
 /// The loaded detectors, checked against a policy.
 pub(crate) struct Detectors {
-    required: Vec<(Arc<dyn PeopleDetector>, f32)>,
+    required: Vec<Required>,
 }
 
 /// What keeps a gate from being built.
@@ -154,6 +206,10 @@ impl Detectors {
     /// Takes those detectors that the policy requires; each must be there and see what it is required for.
     pub(crate) fn new(policy: &MaskingPolicy, loaded: Vec<Arc<dyn PeopleDetector>>) -> Result<Self, DetectorsError> {
         let mut by_name: BTreeMap<Name, Arc<dyn PeopleDetector>> = BTreeMap::new();
+        // The one that is part of the program is always there.
+        if let Some(letters) = LetterRows::new() {
+            by_name.insert(letters.name().clone(), Arc::new(letters));
+        }
         for detector in loaded {
             if let Some(old) = by_name.insert(detector.name().clone(), detector) {
                 return Err(DetectorsError::Doubled(old.name().clone()));
@@ -161,12 +217,13 @@ impl Detectors {
         }
         let absent: Vec<&str> =
             policy.required_detectors().filter(|n| !by_name.contains_key(n)).map(Name::as_str).collect();
-        if !absent.is_empty() {
+        if guard::stands("privacy.required-detectors") && !absent.is_empty() {
             return Err(DetectorsError::Missing { policy: policy.name().clone(), missing: absent.join(", ") });
         }
         for (class, rule) in policy.regions() {
             for name in &rule.detectors {
-                if by_name.get(name).is_some_and(|d| !d.classes().contains(class)) {
+                let blind = by_name.get(name).is_some_and(|d| !d.classes().contains(class));
+                if guard::stands("privacy.detector-sees-class") && blind {
                     return Err(DetectorsError::WrongClass {
                         policy: policy.name().clone(),
                         detector: name.clone(),
@@ -176,8 +233,12 @@ impl Detectors {
             }
         }
         let required = policy
-            .required_detectors()
-            .filter_map(|name| by_name.get(name).map(|d| (Arc::clone(d), policy.lowest_threshold(name))))
+            .all_detectors()
+            .filter_map(|name| {
+                let detector = Arc::clone(by_name.get(name)?);
+                let max_scale = policy.second_opinion(name).map_or(f64::INFINITY, |rule| rule.max_scale);
+                Some(Required { detector, floor: policy.lowest_score(name), max_scale })
+            })
             .collect();
         Ok(Self { required })
     }
@@ -187,89 +248,162 @@ impl Detectors {
         if self.required.is_empty() {
             return Err(MaskingFault::NoDetector.into());
         }
-        let picture = Picture { rgb: frame.rgb(), size: frame.size() };
-        let mut proof = DetectionsProof { token: frame.token(), boxes: Vec::new(), searched: 0, models: Vec::new() };
-        for (detector, threshold) in &self.required {
-            for tile in tiles(frame.size(), detector.input(), &policy.tiles().scales, policy.tiles().overlap) {
-                frame.check_in_clear(policy.max_in_clear())?;
-                let seen = catch_unwind(AssertUnwindSafe(|| detector.look(picture, tile, *threshold)))
-                    .map_err(|_| MaskingFault::Panic)?
-                    .map_err(|DetectorFault| MaskingFault::DetectorFailed)?;
-                if seen.len() > MAX_BOXES_PER_TILE {
-                    return Err(MaskingFault::Flood.into());
-                }
-                if !seen.iter().all(SeenBox::is_finite) {
-                    return Err(MaskingFault::NotFinite.into());
-                }
-                // A detector speaks for the classes that the policy asks it for, and for no others.
-                let asked = |class| policy.region(class).is_some_and(|r| r.detectors.contains(detector.name()));
-                proof.boxes.extend(seen.into_iter().filter(|b| asked(b.class)));
-                proof.searched += 1;
-            }
-            proof.models.push((detector.name().clone(), detector.digest()));
+        let rules = policy.tiles();
+        let size = frame.size();
+        let mut search = Search {
+            frame,
+            policy,
+            levels: Levels::of(frame.rgb(), size),
+            proof: DetectionsProof { token: frame.token(), boxes: Vec::new(), searched: 0, models: Vec::new() },
+            signs: Vec::new(),
+        };
+        let everywhere: Vec<(&Required, Look)> = self
+            .required
+            .iter()
+            .flat_map(|r| {
+                let looks = levels::everywhere(size, r.detector.input(), rules, r.max_scale);
+                looks.into_iter().map(move |look| (r, look))
+            })
+            .collect();
+        search.levels.make(everywhere.iter().map(|(_, look)| look.level))?;
+        for (required, look) in &everywhere {
+            search.look(required, look)?;
         }
+        // What the fine scale itself sees calls for no further look.
+        let signs = std::mem::take(&mut search.signs);
+        let everybody = size.pixels() as u64 <= rules.fine_everywhere_px;
+        for required in &self.required {
+            let Some(mut look) = levels::fine(size, required.detector.input(), rules, required.max_scale) else {
+                continue;
+            };
+            if !everybody {
+                look.tiles.retain(|tile| {
+                    let tile = Edges::of(*tile, look.level, size);
+                    signs.iter().any(|sign| sign.touches(&tile))
+                });
+            }
+            if guard::stands("privacy.fine-scale") {
+                search.levels.make([look.level])?;
+                search.look(required, &look)?;
+            }
+        }
+        let models = self.required.iter().map(|r| (r.detector.name().clone(), r.detector.digest()));
+        search.proof.models.extend(models);
         frame.check_in_clear(policy.max_in_clear())?;
-        Ok(proof)
+        Ok(search.proof)
     }
 }
 
-/// The whole frame, then for each scale a grid of overlapping tiles that reaches every edge.
-pub(crate) fn tiles(frame: Size, input: Size, scales: &[f64], overlap: f64) -> Vec<Rect> {
-    let mut all = vec![Rect::whole(frame)];
-    for scale in scales {
-        let side = |input: u16| ((f64::from(input) / scale).ceil() as u16).max(1);
-        let (width, height) = (side(input.width()), side(input.height()));
-        // A tile larger than the frame would only show the frame smaller than the whole-frame search did.
-        if width >= frame.width() && height >= frame.height() {
-            continue;
+/// Edges in pixels of the frame.
+#[derive(Debug, Clone, Copy)]
+struct Edges {
+    x0: f64,
+    y0: f64,
+    x1: f64,
+    y1: f64,
+}
+
+impl Edges {
+    /// A rectangle of a level.
+    fn of(rect: Rect, level: Size, frame: Size) -> Self {
+        let x = f64::from(frame.width()) / f64::from(level.width());
+        let y = f64::from(frame.height()) / f64::from(level.height());
+        Self {
+            x0: f64::from(rect.x0()) * x,
+            y0: f64::from(rect.y0()) * y,
+            x1: f64::from(rect.x1()) * x,
+            y1: f64::from(rect.y1()) * y,
         }
-        for (y0, y1) in spans(frame.height(), height, overlap) {
-            for (x0, x1) in spans(frame.width(), width, overlap) {
-                all.extend(Rect::new(x0, y0, x1, y1));
+    }
+
+    /// The middle of a box and its longer side around it, to each side.
+    fn around(found: &Found) -> Self {
+        let reach = found.side().max(1.0) * found.px;
+        let x = f64::midpoint(found.seen.x0.into(), found.seen.x1.into());
+        let y = f64::midpoint(found.seen.y0.into(), found.seen.y1.into());
+        Self { x0: x - reach, y0: y - reach, x1: x + reach, y1: y + reach }
+    }
+
+    fn touches(&self, other: &Self) -> bool {
+        self.x0 < other.x1 && other.x0 < self.x1 && self.y0 < other.y1 && other.y0 < self.y1
+    }
+}
+
+/// One search under way.
+struct Search<'a> {
+    frame: &'a RawFrame,
+    policy: &'a MaskingPolicy,
+    levels: Levels<'a>,
+    proof: DetectionsProof,
+    signs: Vec<Edges>,
+}
+
+impl Search<'_> {
+    fn look(&mut self, required: &Required, look: &Look) -> Result<(), Refusal> {
+        let Self { frame, policy, levels, proof, signs } = self;
+        let detector = required.detector.as_ref();
+        let level = levels.get(look.level).ok_or(MaskingFault::DetectorFailed)?;
+        let (rgb, size) = (frame.rgb(), frame.size());
+        let px = f64::from(size.width()) / f64::from(look.level.width());
+        for tile in &look.tiles {
+            frame.check_in_clear(policy.max_in_clear())?;
+            let scaled = Some(ScaledTile { level, size: look.level, tile: *tile });
+            let picture = Picture { rgb, size, scaled };
+            let place = outward(Edges::of(*tile, look.level, size), size).ok_or(MaskingFault::DetectorFailed)?;
+            let seen = catch_unwind(AssertUnwindSafe(|| detector.look(picture, place, required.floor)))
+                .map_err(|_| MaskingFault::Panic)
+                .and_then(|looked| looked.map_err(|DetectorFault| MaskingFault::DetectorFailed));
+            let seen = match seen {
+                Err(_) if !guard::stands("privacy.detector-fault") => Vec::new(),
+                other => other?,
+            };
+            if guard::stands("privacy.detector-flood") && seen.len() > MAX_BOXES_PER_TILE {
+                return Err(MaskingFault::Flood.into());
             }
+            if guard::stands("privacy.detector-finite") && !seen.iter().all(SeenBox::is_finite) {
+                return Err(MaskingFault::NotFinite.into());
+            }
+            for found in seen.into_iter().map(|seen| Found { seen, px }) {
+                let weighed = weigh(policy, detector.name(), found, look.whole);
+                proof.boxes.extend(weighed.mask);
+                signs.extend(weighed.sign);
+            }
+            proof.searched += 1;
         }
+        Ok(())
     }
-    all
 }
 
-/// Equal spans of `tile` pixels that cover `side`, each overlapping the next by at least the asked part.
-fn spans(side: u16, tile: u16, overlap: f64) -> Vec<(u16, u16)> {
-    if tile >= side {
-        return vec![(0, side)];
-    }
-    let step = ((f64::from(tile) * (1.0 - overlap)).floor() as u16).max(1);
-    let count = (u32::from(side - tile)).div_ceil(u32::from(step)) + 1;
-    (0..count)
-        .map(|i| {
-            // Spread evenly, so that the overlap is shared and the last tile ends on the edge.
-            let start = u32::from(side - tile) * i / (count - 1).max(1);
-            let start = u16::try_from(start).unwrap_or(side - tile);
-            (start, start + tile)
-        })
-        .collect()
+/// What a box is good for.
+#[derive(Default)]
+struct Weighed {
+    mask: Option<Found>,
+    sign: Option<Edges>,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn frm_19_every_object_up_to_the_overlap_lies_whole_in_a_tile(
-            side in 200_u16..5000, tile in 64_u16..1400, overlap in 0.1_f64..0.5, at in 0.0_f64..1.0,
-        ) {
-            let object = ((f64::from(tile) * overlap).floor() as u16).min(side).max(1);
-            let start = (f64::from(side - object) * at) as u16;
-            let whole = spans(side, tile, overlap).iter().any(|(a, b)| *a <= start && start + object <= *b);
-            prop_assert!(whole);
-        }
+fn weigh(policy: &MaskingPolicy, detector: &Name, found: Found, whole: bool) -> Weighed {
+    // A detector speaks for the classes that the policy asks it for, and for no others.
+    let rule = policy.region(found.seen.class).filter(|rule| rule.detectors.contains(detector));
+    let Some(rule) = rule else { return Weighed::default() };
+    let (side, score) = (found.side(), found.seen.score);
+    let fits = whole || rule.max_side_px.is_none_or(|most| side <= most);
+    let (asked, counted) = match policy.second_opinion(detector) {
+        // A score on another scale says no more than that there is one.
+        Some(own) => (own.threshold, rule.threshold),
+        None => (rule.threshold_for(side), score),
+    };
+    // What is larger than this at the fine scale was large enough before: no finer look makes it plainer.
+    let far = policy.tiles().fine.is_some_and(|fine| side * found.px * fine <= FAR_PX);
+    Weighed {
+        mask: (fits && score >= asked).then_some(Found { seen: SeenBox { score: counted, ..found.seen }, ..found }),
+        sign: rule.sign.filter(|sign| far && score >= *sign).map(|_| Edges::around(&found)),
     }
+}
 
-    #[test]
-    fn tiles_of_12_megapixels_at_half_scale() {
-        let tiles = tiles(Size::new(4000, 3000).unwrap(), Size::new(640, 640).unwrap(), &[0.5], 0.1);
-        assert_eq!(tiles.len(), 1 + 4 * 3);
-        assert!(tiles.iter().skip(1).all(|t| t.width() == 1280 && t.height() == 1280));
-    }
+/// The smallest rectangle of whole pixels around these edges, cut to the frame.
+fn outward(edges: Edges, frame: Size) -> Option<Rect> {
+    // Casts from float saturate.
+    let high = |v: f64, side: u16| (v.ceil() as u16).min(side);
+    let (x1, y1) = (high(edges.x1, frame.width()), high(edges.y1, frame.height()));
+    Rect::new(edges.x0.floor() as u16, edges.y0.floor() as u16, x1, y1).ok()
 }

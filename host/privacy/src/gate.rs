@@ -9,11 +9,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
-use vaern_door::{Digest, Name, guard};
+use vaern_door::{Digest, Name, Size, guard};
 
 use crate::camera::{CameraClock, CameraProfile, CameraSet};
 use crate::capture::{Capture, PictureKind, PositionSource};
+use crate::carry::{Bursts, Carried};
 use crate::clear::ClearFrame;
+use crate::decode;
 use crate::detect::{DetectionsProof, Detectors, DetectorsError, PeopleDetector};
 use crate::exif::{self, ExifFacts, ExifFix};
 use crate::fence::FenceSet;
@@ -27,8 +29,8 @@ use crate::position::Position;
 use crate::raw::RawFrame;
 use crate::receipt::{Admitted, Receipt, SealedPosition, StageTimes, UsedModel};
 use crate::refusal::{Bound, NoFix, Refusal};
+use crate::regions::{self, Plan};
 use crate::track::{self, Track};
-use crate::{decode, regions};
 
 /// Captures remembered to know a replay. Bounded, so that memory stays flat.
 const REMEMBERED: usize = 4096;
@@ -120,6 +122,7 @@ pub struct Gate {
     tracks: Mutex<BTreeMap<Name, Track>>,
     replays: Mutex<Replays>,
     collected: Mutex<Collected>,
+    bursts: Mutex<Bursts>,
 }
 
 impl Gate {
@@ -144,6 +147,7 @@ impl Gate {
             tracks: Mutex::default(),
             replays: Mutex::default(),
             collected: Mutex::default(),
+            bursts: Mutex::default(),
         })
     }
 
@@ -221,7 +225,7 @@ impl Gate {
         }
         let (header, facts) = self.read_headers(&capture)?;
         let digest = capture.digest();
-        if !unlocated && self.lock_replays().seen(&digest) {
+        if guard::stands("privacy.replay") && !unlocated && self.lock_replays().seen(&digest) {
             return Err(Refusal::Replayed);
         }
         let camera = match (unlocated, capture.camera()) {
@@ -288,13 +292,18 @@ impl Gate {
     /// [`Refusal`] where the proof is of another frame, the frame was masked before, or too much time went by.
     pub fn mask(&self, mut frame: RawFrame, proof: DetectionsProof) -> Result<(ClearFrame, Receipt), Refusal> {
         let camera = frame.camera().and_then(|id| self.cameras.get(id));
-        let set = regions::plan(&frame, &proof, &self.policy, camera)?;
+        let place = camera.zip(frame.place().map(|sealed| *sealed.open()));
+        let handed = self.handed(place.as_ref(), frame.size());
+        let Plan { set, seen } = regions::plan(&frame, &proof, &self.policy, camera, &handed)?;
         mask::mask(&mut frame, &set);
         frame.check_in_clear(self.policy.max_in_clear())?;
         if let Some(digest) = frame.replayable() {
             self.lock_replays().remember(digest)?;
         }
         self.lock_collected().admit(&self.limits, frame.place())?;
+        if let Some((camera, position)) = place {
+            self.lock_bursts().remember(camera, position, Carried::after(&seen, &handed, frame.size()));
+        }
         let receipt = Receipt {
             policy: self.policy.name().clone(),
             policy_digest: self.policy.digest(),
@@ -314,6 +323,16 @@ impl Gate {
 
     fn lock_collected(&self) -> std::sync::MutexGuard<'_, Collected> {
         self.collected.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The masks that the frame before hands to this one.
+    fn handed(&self, place: Option<&(&CameraProfile, Position)>, size: Size) -> Carried {
+        let (Some(rule), Some((camera, position))) = (self.policy.carry(), place) else { return Carried::default() };
+        self.lock_bursts().handed(camera, position, rule, size)
+    }
+
+    fn lock_bursts(&self) -> std::sync::MutexGuard<'_, Bursts> {
+        self.bursts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock_replays(&self) -> std::sync::MutexGuard<'_, Replays> {

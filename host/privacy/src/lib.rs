@@ -11,6 +11,7 @@
 
 mod camera;
 mod capture;
+mod carry;
 mod clear;
 mod decode;
 mod detect;
@@ -20,6 +21,8 @@ mod gate;
 mod jpeg_entropy;
 mod jpeg_headers;
 mod jpeg_huffman;
+mod letters;
+mod levels;
 mod limits;
 mod mask;
 #[cfg(feature = "models")]
@@ -34,12 +37,15 @@ mod receipt;
 mod refusal;
 mod regions;
 mod ring;
+mod shadow;
+mod sun;
 mod track;
 mod tracklog;
 
 pub use camera::{CameraClock, CameraError, CameraProfile, CameraSet, FixedMask};
 pub use capture::{Capture, PictureKind};
-pub use clear::{ClearError, ClearFrame, FrameId};
+pub use carry::CarryRule;
+pub use clear::{ClearError, ClearFrame, FrameId, ZoomBudget, ZoomError, Zoomed};
 pub use detect::{DetectionsProof, DetectorFault, DetectorsError, PeopleDetector, Picture, SeenBox};
 pub use fence::{Fence, FenceError, FenceSet};
 pub use gate::{Fenced, Gate, Located};
@@ -48,10 +54,13 @@ pub use limits::{CollectionLimits, Quota};
 pub use model_detector::ModelDetector;
 pub use orient::Turning;
 pub use pixels::PixelProtection;
-pub use policy::{MaskingPolicy, PeopleClass, PolicyError, PositionRules, RegionRule, TileRules};
+pub use policy::{
+    BodyRule, DetectorRule, MaskingPolicy, PeopleClass, PolicyError, PositionRules, RegionRule, TileRules,
+};
 pub use position::Position;
 pub use raw::RawFrame;
 pub use receipt::{Admitted, Receipt, SealedPosition, StageTimes, UsedModel};
 pub use refusal::{BadPosition, Bound, DecodeFault, MaskingFault, NoFix, Refusal, StructureFault, Variant};
 pub use ring::RingFault;
+pub use shadow::ShadowRule;
 pub use tracklog::{TrackLog, TrackLogAccount, TrackLogError};

@@ -1,6 +1,6 @@
 //! The mask itself: rectangles filled with a constant. Integers only, and nothing read from under the mask (FRM-01, FRM-14).
 
-use vaern_door::{Rect, Size};
+use vaern_door::{Rect, Size, guard};
 
 use crate::raw::RawFrame;
 
@@ -53,6 +53,9 @@ pub(crate) fn mask(frame: &mut RawFrame, set: &MaskSet) {
 
 /// Fills rectangles of an RGB picture. What reaches past the picture is cut off.
 pub(crate) fn fill(rgb: &mut [u8], size: Size, rects: &[MaskedRect]) {
+    if !guard::stands("privacy.fill") {
+        return;
+    }
     for masked in rects {
         let Some(rect) = masked.rect.intersection(Rect::whole(size)) else { continue };
         let line: Vec<u8> = masked.fill.iter().copied().cycle().take(usize::from(rect.width()) * 3).collect();

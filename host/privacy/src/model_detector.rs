@@ -80,16 +80,24 @@ impl PeopleDetector for ModelDetector {
     }
 
     fn look(&self, picture: Picture<'_>, tile: Rect, floor: f32) -> Result<Vec<SeenBox>, DetectorFault> {
-        let tensor = prepare_region(picture.rgb(), picture.size(), tile, &self.spec).map_err(|_| DetectorFault)?;
+        let frame = picture.size();
+        // The level's pixels where the search made them, else the frame's own.
+        let (rgb, size, tile) = match picture.scaled() {
+            Some(scaled) => (scaled.level, scaled.size, scaled.tile),
+            None => (picture.rgb(), frame, tile),
+        };
+        let tensor = prepare_region(rgb, size, tile, &self.spec).map_err(|_| DetectorFault)?;
         let outputs = self.model.run(&[tensor]).map_err(|_| DetectorFault)?;
         let boxes = self.decoder.decode(self.model.as_ref(), &outputs, floor).map_err(|_| DetectorFault)?;
         let part = Size::new(tile.width(), tile.height()).map_err(|_| DetectorFault)?;
         let placed = self.spec.placement(part);
-        // From tensor pixels back to pixels of the picture.
+        // From tensor pixels to pixels of the level, from there to pixels of the frame.
+        let to_frame = |from: u16, to: u16| f32::from(to) / f32::from(from);
+        let (up_x, up_y) = (to_frame(size.width(), frame.width()), to_frame(size.height(), frame.height()));
         let scale_x = f32::from(tile.width()) / f32::from(placed.size.width());
         let scale_y = f32::from(tile.height()) / f32::from(placed.size.height());
-        let x = |v: f32| f32::from(tile.x0()) + (v - f32::from(placed.x)) * scale_x;
-        let y = |v: f32| f32::from(tile.y0()) + (v - f32::from(placed.y)) * scale_y;
+        let x = |v: f32| (f32::from(tile.x0()) + (v - f32::from(placed.x)) * scale_x) * up_x;
+        let y = |v: f32| (f32::from(tile.y0()) + (v - f32::from(placed.y)) * scale_y) * up_y;
         Ok(boxes
             .iter()
             .filter_map(|b| {

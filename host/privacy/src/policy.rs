@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use vaern_door::{Digest, Name};
+use vaern_door::{Digest, Name, guard};
+
+use crate::carry::CarryRule;
+use crate::letters;
+use crate::shadow::ShadowRule;
 
 /// What a detector of the city looks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -73,6 +77,20 @@ pub struct RegionRule {
     pub detectors: Vec<Name>,
     /// Boxes with a score below this are not masked.
     pub threshold: f32,
+    /// The same for boxes that the detector saw at 160 of its pixels or more; the threshold rises from 32 pixels on. A large
+    /// thing in plain view gives a strong score. The same as `threshold` where absent.
+    #[serde(default)]
+    pub threshold_large: Option<f32>,
+    /// Score from which a box, too weak for a mask, is a sign that the fine scale must be searched around it.
+    #[serde(default)]
+    pub sign: Option<f32>,
+    /// Larger boxes of a tile, in the detector's pixels, are left to the next coarser level. No bound where absent, and none
+    /// for the whole frame.
+    #[serde(default)]
+    pub max_side_px: Option<f64>,
+    /// Added on each side, in the detector's pixels: it knows the edges of small things badly.
+    #[serde(default)]
+    pub slack_px: f64,
     /// Factor on the width of a box.
     pub grow_x: f64,
     /// Factor on the height of a box.
@@ -80,8 +98,35 @@ pub struct RegionRule {
     /// Only this lower part of the box is masked; the whole where absent.
     #[serde(default)]
     pub cover_lower: Option<f64>,
+    /// For faces: the body that must be below one.
+    #[serde(default)]
+    pub body: Option<BodyRule>,
     /// Red, green, blue of the fill.
     pub fill: [u8; 3],
+}
+
+impl RegionRule {
+    /// The score that a box needs, by the longer side at which the detector saw it, in the detector's pixels.
+    #[must_use]
+    pub fn threshold_for(&self, side: f64) -> f32 {
+        const SMALL: f64 = 32.0;
+        const LARGE: f64 = 160.0;
+        let Some(large) = self.threshold_large else { return self.threshold };
+        let part = ((side / SMALL).log2() / (LARGE / SMALL).log2()).clamp(0.0, 1.0);
+        (large - self.threshold).mul_add(part as f32, self.threshold)
+    }
+}
+
+/// A face implies a body: masked as a person, also where no detector of persons saw one.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BodyRule {
+    /// Only below faces with at least this score.
+    pub threshold: f32,
+    /// Reach below the chin, in heights of the face.
+    pub heads: f64,
+    /// Width, in widths of the face.
+    pub widths: f64,
 }
 
 /// What is asked of a fix.
@@ -111,6 +156,23 @@ pub struct TileRules {
     pub scales: Vec<f64>,
     /// Part of a tile that its neighbour covers too.
     pub overlap: f64,
+    /// A finer scale that is searched around signs: where a coarser level saw a box with at least the `sign` of its class.
+    #[serde(default)]
+    pub fine: Option<f64>,
+    /// Frames of up to so many pixels are searched everywhere at the fine scale.
+    #[serde(default)]
+    pub fine_everywhere_px: u64,
+}
+
+/// What holds for one detector instead of the rule of the region. Only for a second opinion: one detector of each class
+/// keeps to the rule.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DetectorRule {
+    /// Its scores are on a scale of their own: what a box needs at any size.
+    pub threshold: f32,
+    /// Largest scale: a second opinion on what is near costs little, one on what is far costs much.
+    pub max_scale: f64,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -129,6 +191,12 @@ struct PolicyFile {
     fixed_fill: [u8; 3],
     position: PositionRules,
     tiles: TileRules,
+    #[serde(default)]
+    second_opinion: BTreeMap<Name, DetectorRule>,
+    #[serde(default)]
+    shadows: Option<ShadowRule>,
+    #[serde(default)]
+    carry: Option<CarryRule>,
     regions: BTreeMap<PeopleClass, RegionRule>,
 }
 
@@ -176,19 +244,38 @@ impl MaskingPolicy {
         &self.file.position
     }
 
-    /// Names of all detectors that must be loaded.
+    /// Names of all detectors that must be loaded. The one that is part of the program is not among them.
     pub fn required_detectors(&self) -> impl Iterator<Item = &Name> {
+        self.all_detectors().filter(|name| name.as_str() != letters::NAME)
+    }
+
+    pub(crate) fn all_detectors(&self) -> impl Iterator<Item = &Name> {
         let mut names: Vec<&Name> = self.file.regions.values().flat_map(|r| &r.detectors).collect();
         names.sort_unstable();
         names.dedup();
         names.into_iter()
     }
 
-    /// The lowest threshold that a detector's boxes are kept at: what it reports below need not be reported.
+    /// The lowest score that a detector's boxes are of use at: what it reports below need not be reported.
     #[must_use]
-    pub fn lowest_threshold(&self, detector: &Name) -> f32 {
+    pub fn lowest_score(&self, detector: &Name) -> f32 {
         let rules = self.file.regions.values().filter(|r| r.detectors.contains(detector));
-        rules.map(|r| r.threshold).fold(1.0, f32::min)
+        match self.second_opinion(detector) {
+            Some(rule) => rule.threshold,
+            None => rules.map(|r| r.sign.unwrap_or(r.threshold).min(r.threshold)).fold(1.0, f32::min),
+        }
+    }
+
+    pub(crate) const fn shadows(&self) -> Option<&ShadowRule> {
+        self.file.shadows.as_ref()
+    }
+
+    pub(crate) const fn carry(&self) -> Option<&CarryRule> {
+        self.file.carry.as_ref()
+    }
+
+    pub(crate) fn second_opinion(&self, detector: &Name) -> Option<&DetectorRule> {
+        self.file.second_opinion.get(detector)
     }
 
     /// How a class is masked, where it is.
@@ -241,7 +328,7 @@ impl MaskingPolicy {
 fn check_method(file: &PolicyFile) -> Result<(), PolicyError> {
     const REVERSIBLE: [&str; 8] =
         ["blur", "gaussian", "box-blur", "mosaic", "pixelate", "mean", "median", "noisy-mosaic"];
-    if file.method == "constant" {
+    if file.method == "constant" || !guard::stands("privacy.method") {
         return Ok(());
     }
     let policy = file.name.clone();
@@ -252,7 +339,7 @@ fn check_method(file: &PolicyFile) -> Result<(), PolicyError> {
 }
 
 fn floor(file: &PolicyFile, holds: bool, param: &str, bound: &'static str) -> Result<(), PolicyError> {
-    if holds {
+    if holds || !guard::stands("privacy.policy-floor") {
         Ok(())
     } else {
         Err(PolicyError::PolicyFloor { policy: file.name.clone(), param: param.to_owned(), bound })
@@ -280,20 +367,63 @@ fn check_bounds(file: &PolicyFile) -> Result<(), PolicyError> {
         "1 to 4 levels: the whole frame alone misses small faces",
     )?;
     check(tiles.scales.iter().all(|s| (0.2..=2.0).contains(s)), "tiles.scales", "0.2 to 2.0 each")?;
-    check((0.1..=0.5).contains(&tiles.overlap), "tiles.overlap", "0.1 to 0.5")
+    check((0.1..=0.5).contains(&tiles.overlap), "tiles.overlap", "0.1 to 0.5")?;
+    // The fine scale is an addition: without it, everything is still searched at what the other scales show.
+    if let Some(shadows) = &file.shadows {
+        check((3.0..=30.0).contains(&shadows.min_elevation_deg), "shadows.min_elevation_deg", "3 to 30")?;
+        check((0.0..=45.0).contains(&shadows.spread_deg), "shadows.spread_deg", "0 to 45")?;
+        check((1.0..=20.0).contains(&shadows.max_length_m), "shadows.max_length_m", "1 to 20")?;
+    }
+    if let Some(carry) = &file.carry {
+        check((0.1..=5.0).contains(&carry.max_seconds), "carry.max_seconds", "0.1 to 5")?;
+        check((1..=60).contains(&carry.max_frames), "carry.max_frames", "1 to 60")?;
+        check((0.5..=3.0).contains(&carry.heights_per_second), "carry.heights_per_second", "0.5 to 3")?;
+    }
+    for (name, rule) in &file.second_opinion {
+        check((0.2..=2.0).contains(&rule.max_scale), "second_opinion.max_scale", "0.2 to 2.0")?;
+        check(rule.threshold > 0.0 && rule.threshold <= 0.9, "second_opinion.threshold", "above 0 and at most 0.9")?;
+        let alone = |r: &RegionRule| {
+            r.detectors.contains(name) && r.detectors.iter().all(|d| file.second_opinion.contains_key(d))
+        };
+        check(!file.regions.values().any(alone), "second_opinion", "left out for one detector of every region")?;
+    }
+    check(
+        tiles.fine.is_none_or(|fine| (0.5..=2.0).contains(&fine) && tiles.scales.iter().any(|s| *s >= fine / 2.0)),
+        "tiles.fine",
+        "0.5 to 2.0, and at most twice the largest of `tiles.scales`",
+    )
 }
 
 fn check_regions(file: &PolicyFile) -> Result<(), PolicyError> {
     let has = |class| file.regions.contains_key(&class);
     floor(file, has(PeopleClass::Face), "regions.face", "present: faces are masked (MIN-01)")?;
     floor(file, has(PeopleClass::Person), "regions.person", "present: persons are masked whole (MIN-01)")?;
-    let plates = has(PeopleClass::Plate) || has(PeopleClass::Vehicle);
+    if file.tiles.fine.is_some() {
+        let signs = file.regions.iter().all(|(class, r)| *class == PeopleClass::Plate || r.sign.is_some());
+        floor(file, signs, "regions.sign", "present in every region where `tiles.fine` is set")?;
+    }
+    // Rows of letters are a net below the vehicles, not a plate detector to be trusted alone.
+    let trusted = |rule: &RegionRule| rule.detectors.iter().any(|name| name.as_str() != letters::NAME);
+    let plates = file.regions.get(&PeopleClass::Plate).is_some_and(trusted) || has(PeopleClass::Vehicle);
     floor(file, plates, "regions.plate", "present, or `regions.vehicle` in its place (MIN-03)")?;
     for (class, rule) in &file.regions {
         let check =
             |holds, param: &str, bound| floor(file, holds, &format!("regions.{}.{param}", class.as_str()), bound);
         check(!rule.detectors.is_empty(), "detectors", "a list of at least one detector")?;
         check(rule.threshold > 0.0 && rule.threshold <= 0.5, "threshold", "above 0 and at most 0.5")?;
+        let large = rule.threshold_large.unwrap_or(rule.threshold);
+        check(large >= rule.threshold && large <= 0.6, "threshold_large", "from `threshold` to 0.6")?;
+        let sign = rule.sign.is_none_or(|sign| sign > 0.0 && sign <= rule.threshold && sign <= 0.1);
+        check(sign, "sign", "above 0, at most `threshold` and at most 0.1")?;
+        // At half of this the next coarser level must still see well.
+        check(rule.max_side_px.is_none_or(|px| px >= 96.0), "max_side_px", "at least 96")?;
+        check((0.0..=16.0).contains(&rule.slack_px), "slack_px", "0 to 16")?;
+        if let Some(body) = &rule.body {
+            check(*class == PeopleClass::Face, "body", "left out: only a face implies a body")?;
+            check(body.threshold > 0.0 && body.threshold <= 0.9, "body.threshold", "above 0 and at most 0.9")?;
+            check((1.0..=8.0).contains(&body.heads), "body.heads", "1 to 8")?;
+            check((1.0..=6.0).contains(&body.widths), "body.widths", "1 to 6")?;
+        }
         let (x, y) = match class {
             PeopleClass::Face => (1.5, 1.5),
             PeopleClass::Person => (1.1, 1.1),

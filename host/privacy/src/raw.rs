@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use vaern_door::{Digest, Name, Size};
+use vaern_door::{Digest, Name, Size, guard};
 
 use crate::orient::Orientation;
 use crate::pixels::Pixels;
@@ -40,6 +40,7 @@ impl RawFrame {
         place: Option<SealedPosition>,
         since: Instant,
     ) -> Self {
+        let orientation = if guard::stands("privacy.orientation") { orientation } else { Orientation::default() };
         Self {
             rgb: orientation.apply(stored_rgb, stored),
             size: orientation.upright_size(stored),
@@ -106,7 +107,8 @@ impl RawFrame {
 
     /// Refuses once the pixels were in clear for longer than `limit`.
     pub(crate) fn check_in_clear(&self, limit: Duration) -> Result<(), Refusal> {
-        if self.in_clear() > limit { Err(Refusal::TooLongInClear) } else { Ok(()) }
+        let late = guard::stands("privacy.seconds-in-clear") && self.in_clear() > limit;
+        if late { Err(Refusal::TooLongInClear) } else { Ok(()) }
     }
 
     /// A copy of the pixels, once they are masked. The pages they were decoded into are zeroed and given back.

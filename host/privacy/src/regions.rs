@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use vaern_door::{Rect, Size};
+use vaern_door::{Rect, Size, guard};
 
 use crate::camera::CameraProfile;
-use crate::detect::{DetectionsProof, SeenBox};
+use crate::carry::Carried;
+use crate::detect::{DetectionsProof, Found};
 use crate::mask::{MaskSet, MaskedRect};
-use crate::policy::{MaskingPolicy, RegionRule};
+use crate::policy::{BodyRule, MaskingPolicy, PeopleClass, RegionRule};
 use crate::raw::RawFrame;
 use crate::refusal::{MaskingFault, Refusal};
+use crate::shadow::Light;
 
 /// Everything about a frame that decides how a rectangle is snapped.
 #[derive(Debug, Clone, Copy)]
@@ -21,8 +23,10 @@ pub(crate) struct Snap {
 }
 
 impl Snap {
-    pub(crate) const fn of(frame: &RawFrame, margin: u16) -> Self {
-        Self { stored: frame.stored_size(), orientation: frame.orientation(), grid: frame.grid(), margin }
+    pub(crate) fn of(frame: &RawFrame, margin: u16) -> Self {
+        let grid = if guard::stands("privacy.grid-snap") { frame.grid() } else { (1, 1) };
+        let margin = if guard::stands("privacy.margin") { margin } else { 0 };
+        Self { stored: frame.stored_size(), orientation: frame.orientation(), grid, margin }
     }
 
     /// Snaps a rectangle of the upright frame outward: to the grid of the stored picture, then by the margin.
@@ -44,40 +48,83 @@ impl Snap {
     }
 }
 
-/// The masks of a frame: fixed parts of the camera first, then what the detectors saw, class by class.
+/// What is to be masked in a frame.
+pub(crate) struct Plan {
+    /// All masks.
+    pub(crate) set: MaskSet,
+    /// Those of them that a detector saw: the ones to carry on to the next frame.
+    pub(crate) seen: Vec<MaskedRect>,
+}
+
+/// The masks of a frame: fixed parts of the camera first, then shadows, what the frame before handed on, and what the
+/// detectors saw, class by class.
 pub(crate) fn plan(
     frame: &RawFrame,
     proof: &DetectionsProof,
     policy: &MaskingPolicy,
     camera: Option<&CameraProfile>,
-) -> Result<MaskSet, Refusal> {
-    if proof.token() != frame.token() {
+    handed: &Carried,
+) -> Result<Plan, Refusal> {
+    if guard::stands("privacy.proof-of-this-frame") && proof.token() != frame.token() {
         return Err(MaskingFault::ProofMismatch.into());
     }
     let snap = Snap::of(frame, policy.margin_px());
     let size = frame.size();
     let mut rects = Vec::new();
-    for fixed in camera.map(|c| c.fixed_mask.as_slice()).unwrap_or_default() {
+    let fixed_masks = camera.filter(|_| guard::stands("privacy.fixed-masks")).map(|c| c.fixed_mask.as_slice());
+    for fixed in fixed_masks.unwrap_or_default() {
         for rect in polygon_rects(&fixed.polygon, size) {
             rects.extend(snap.outward(rect).map(|rect| MaskedRect { rect, fill: policy.fixed_fill() }));
         }
     }
+    rects.extend(shadows(frame, proof, policy, camera, &snap));
+    for handed in handed.masks() {
+        rects.extend(snap.outward(handed.rect).map(|rect| MaskedRect { rect, ..handed }));
+    }
+    let before = rects.len();
     for (class, rule) in policy.regions() {
-        for seen in proof.boxes().iter().filter(|b| b.class == *class && b.score >= rule.threshold) {
-            let rect = grown(seen, rule, size).and_then(|rect| snap.outward(rect));
+        for found in proof.boxes().iter().filter(|b| b.seen.class == *class) {
+            let rect = grown(found, rule, size).and_then(|rect| snap.outward(rect));
             rects.extend(rect.map(|rect| MaskedRect { rect, fill: rule.fill }));
         }
     }
-    Ok(MaskSet::new(rects))
+    let body_rule = policy.region(PeopleClass::Face).and_then(|face| face.body.as_ref());
+    if let Some(rule) = body_rule.filter(|_| guard::stands("privacy.body")) {
+        // Drawn as the person that it stands for.
+        let fill = policy.region(PeopleClass::Person).map_or(policy.fixed_fill(), |person| person.fill);
+        for face in proof.boxes().iter().filter(|b| b.seen.class == PeopleClass::Face) {
+            let rect = body(face, rule, size).and_then(|rect| snap.outward(rect));
+            rects.extend(rect.map(|rect| MaskedRect { rect, fill }));
+        }
+    }
+    let seen = rects.get(before..).unwrap_or_default().to_vec();
+    Ok(Plan { set: MaskSet::new(rects), seen })
+}
+
+/// Shadows of the persons that were seen, where sun, heading and camera tell where they fall.
+fn shadows(
+    frame: &RawFrame,
+    proof: &DetectionsProof,
+    policy: &MaskingPolicy,
+    camera: Option<&CameraProfile>,
+    snap: &Snap,
+) -> Vec<MaskedRect> {
+    let size = frame.size();
+    let light = || Light::of(policy.shadows()?, frame.place()?.open(), camera?, size);
+    let Some(light) = light().filter(|_| guard::stands("privacy.shadows")) else { return Vec::new() };
+    let fill = policy.region(PeopleClass::Person).map_or(policy.fixed_fill(), |person| person.fill);
+    let persons = proof.boxes().iter().filter(|b| b.seen.class == PeopleClass::Person);
+    let rects = persons.map(edges).flat_map(|(x0, _, x1, y1)| light.shadow((x0, x1, y1), size));
+    rects.filter_map(|rect| snap.outward(rect)).map(|rect| MaskedRect { rect, fill }).collect()
 }
 
 /// Groups of boxes that touch, for each class that is masked: several tiles and detectors see one person several times.
 pub(crate) fn count(proof: &DetectionsProof, policy: &MaskingPolicy, size: Size) -> BTreeMap<&'static str, usize> {
     let mut counts = BTreeMap::new();
     for (class, rule) in policy.regions() {
-        let masked = proof.boxes().iter().filter(|b| b.class == *class && b.score >= rule.threshold);
+        let masked = proof.boxes().iter().filter(|b| b.seen.class == *class);
         let mut groups: Vec<Vec<Rect>> = Vec::new();
-        for rect in masked.filter_map(|seen| grown(seen, rule, size)) {
+        for rect in masked.filter_map(|found| grown(found, rule, size)) {
             let (touching, mut apart): (Vec<_>, Vec<_>) =
                 groups.into_iter().partition(|group| group.iter().any(|other| other.iou(rect) > 0.2));
             apart.push(touching.into_iter().flatten().chain([rect]).collect());
@@ -91,17 +138,35 @@ pub(crate) fn count(proof: &DetectionsProof, policy: &MaskingPolicy, size: Size)
 }
 
 /// A box grown around its middle and cut to the frame. There is no least size (FRM-18); only a box wholly outside vanishes.
-fn grown(seen: &SeenBox, rule: &RegionRule, size: Size) -> Option<Rect> {
-    let [x0, y0, x1, y1] = [seen.x0, seen.y0, seen.x1, seen.y1].map(f64::from);
-    let (x0, x1, y0, y1) = (x0.min(x1), x0.max(x1), y0.min(y1), y0.max(y1));
+fn grown(found: &Found, rule: &RegionRule, size: Size) -> Option<Rect> {
+    let (x0, y0, x1, y1) = edges(found);
     let y0 = rule.cover_lower.map_or(y0, |part| y1 - (y1 - y0) * part);
-    let (cx, cy) = ((x0 + x1) / 2.0, (y0 + y1) / 2.0);
-    let (hw, hh) = ((x1 - x0) / 2.0 * rule.grow_x, (y1 - y0) / 2.0 * rule.grow_y);
+    let (cx, cy) = (f64::midpoint(x0, x1), f64::midpoint(y0, y1));
+    let slack = rule.slack_px * found.px;
+    let (grow_x, grow_y) = if guard::stands("privacy.grow") { (rule.grow_x, rule.grow_y) } else { (1.0, 1.0) };
+    let (hw, hh) = ((x1 - x0) / 2.0 * grow_x + slack, (y1 - y0) / 2.0 * grow_y + slack);
     outward(cx - hw, cy - hh, cx + hw, cy + hh, size)
 }
 
+/// Where the body of a face must be: from the chin down, to both sides of it.
+fn body(face: &Found, rule: &BodyRule, size: Size) -> Option<Rect> {
+    if face.seen.score < rule.threshold {
+        return None;
+    }
+    let (x0, _, x1, y1) = edges(face);
+    let (cx, half) = (f64::midpoint(x0, x1), (x1 - x0) / 2.0 * rule.widths);
+    let height = f64::from((face.seen.y1 - face.seen.y0).abs());
+    outward(cx - half, y1 - height / 2.0, cx + half, y1 + height * rule.heads, size)
+}
+
+/// Left, upper, right, lower edge.
+fn edges(found: &Found) -> (f64, f64, f64, f64) {
+    let [x0, y0, x1, y1] = [found.seen.x0, found.seen.y0, found.seen.x1, found.seen.y1].map(f64::from);
+    (x0.min(x1), y0.min(y1), x0.max(x1), y0.max(y1))
+}
+
 /// The smallest rectangle of whole pixels around these edges, cut to the frame.
-fn outward(x0: f64, y0: f64, x1: f64, y1: f64, size: Size) -> Option<Rect> {
+pub(crate) fn outward(x0: f64, y0: f64, x1: f64, y1: f64, size: Size) -> Option<Rect> {
     let (width, height) = (f64::from(size.width()), f64::from(size.height()));
     if x1 < 0.0 || y1 < 0.0 || x0 > width || y0 > height {
         return None;

@@ -76,7 +76,7 @@ fn frm_23p_the_policies_that_the_city_ships_hold() {
     let real = common::repository().join("policies/masking/irreversible-v1-real.toml");
     let real = MaskingPolicy::parse(&std::fs::read_to_string(real).unwrap()).unwrap();
     let required: Vec<&str> = real.required_detectors().map(vaern_door::Name::as_str).collect();
-    assert_eq!(required, ["yolox-nano-coco", "yunet-n-640"]);
+    assert_eq!(required, ["rfb-320", "yolox-nano-coco", "yunet-n-640"]);
     assert!(!real.allow_unlocated());
     let camera = common::repository().join("policies/cameras/drawn-cam-1.toml");
     assert!(CameraProfile::parse(&std::fs::read_to_string(camera).unwrap()).is_ok());

@@ -121,6 +121,26 @@ fn frm_13p_without_the_snap_the_same_pictures_would_differ() {
 }
 
 #[test]
+fn frm_14n_the_fill_knows_nothing_of_what_it_covers() {
+    // A dark, a light and a noisy face: the same frame, and the fill is the class's, not their mean.
+    let frame = size(96, 80);
+    let boxes = [seen(PeopleClass::Face, 30.0, 20.0, 61.0, 47.0)];
+    let frames: Vec<ClearFrame> = [0_u8, 255]
+        .iter()
+        .map(|v| {
+            let mut rgb = vec![120; frame.rgb_bytes()];
+            for y in 20..47 {
+                rgb[(y * 96 + 30) * 3..(y * 96 + 61) * 3].fill(*v);
+            }
+            clear(png(&rgb, frame), &boxes)
+        })
+        .collect();
+    assert_eq!(frames[0].rgb(), frames[1].rgb());
+    let at = (33 * 96 + 45) * 3;
+    assert_eq!(&frames[0].rgb()[at..at + 3], &[40, 90, 160]);
+}
+
+#[test]
 fn frm_18n_a_face_of_four_pixels_is_masked() {
     let frame = size(200, 100);
     let out = clear(png(&street(frame, 1), frame), &[seen(PeopleClass::Face, 101.0, 51.0, 105.0, 55.0)]);
