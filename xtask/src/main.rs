@@ -1,12 +1,12 @@
 //! Tasks of the repository itself: `cargo xtask plugins`, `cargo xtask readme`, `cargo xtask cases`, `cargo xtask deep`,
-//! `cargo xtask fuzz`.
+//! `cargo xtask fuzz`, `cargo xtask guards`.
 //!
 //! Exit status: 0 done, 1 something is stale or does not hold, 2 wrong use or a tool is missing, 3 internal fault.
 
 mod cases;
-
 mod deep;
 mod fuzz;
+mod guards;
 mod plugins;
 mod readme;
 
@@ -53,6 +53,11 @@ enum Task {
         #[arg(long)]
         list: bool,
     },
+    /// Switch off each guard of conformance-tests/guards.toml in turn, and see the test that is named for it fail.
+    Guards {
+        /// Only guards whose names begin with one of these, for example `privacy` or `privacy.fence`.
+        only: Vec<String>,
+    },
 }
 
 /// The root of the repository: the folder that holds this crate's folder. Cargo says where that is now; a binary that
@@ -69,6 +74,15 @@ fn main() -> ExitCode {
         Task::Cases => return cases::run(&repository()),
         Task::Fuzz { seconds, target } => return fuzz::run(&repository(), seconds, target.as_deref()),
         Task::Deep { filter, list } => return deep::run(&repository(), filter.as_deref(), list),
+        Task::Guards { only } => {
+            return match guards::run(&repository(), &only) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => {
+                    eprintln!("cargo xtask guards: {error}");
+                    ExitCode::from(error.status())
+                }
+            };
+        }
         Task::Plugins { check, compiler } => (check, compiler),
     };
     match plugins::run(&repository(), check, compiler) {
