@@ -1,5 +1,6 @@
 //! Tasks of the repository itself: `cargo xtask plugins`, `cargo xtask readme`, `cargo xtask cases`, `cargo xtask deep`,
-//! `cargo xtask fuzz`, `cargo xtask guards`.
+//! `cargo xtask fuzz`, `cargo xtask guards`,
+//! `cargo xtask attack-masking`.
 //!
 //! Exit status: 0 done, 1 something is stale or does not hold, 2 wrong use or a tool is missing, 3 internal fault.
 
@@ -58,6 +59,11 @@ enum Task {
         /// Only guards whose names begin with one of these, for example `privacy` or `privacy.fence`.
         only: Vec<String>,
     },
+    /// Attack what any masking tool made of a folder of pictures: `--before DIR --after DIR [--boxes FILE] [--out FILE]`.
+    AttackMasking {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
 }
 
 /// The root of the repository: the folder that holds this crate's folder. Cargo says where that is now; a binary that
@@ -68,12 +74,30 @@ fn repository() -> PathBuf {
     here.parent().map(Path::to_owned).unwrap_or_default()
 }
 
+/// The attacks are a program of their own beside this one: they need the gate and a model's engine, and whoever only wants to
+/// run the README should not have to build those first. They are no part of `vaern` either: what ships does not attack.
+fn attack_masking(arguments: &[std::ffi::OsString]) -> ExitCode {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = std::process::Command::new(cargo)
+        .args(["run", "--release", "--quiet", "--package", "vaern-masking-attacks", "--bin", "attack-masking", "--"])
+        .args(arguments)
+        .status();
+    match status.map(|s| s.code().and_then(|code| u8::try_from(code).ok())) {
+        Ok(code) => ExitCode::from(code.unwrap_or(3)),
+        Err(error) => {
+            eprintln!("cargo xtask attack-masking: {error}");
+            ExitCode::from(3)
+        }
+    }
+}
+
 fn main() -> ExitCode {
     let (check, compiler) = match Arguments::parse().task {
         Task::Readme => return readme::run(&repository()),
         Task::Cases => return cases::run(&repository()),
         Task::Fuzz { seconds, target } => return fuzz::run(&repository(), seconds, target.as_deref()),
         Task::Deep { filter, list } => return deep::run(&repository(), filter.as_deref(), list),
+        Task::AttackMasking { arguments } => return attack_masking(&arguments),
         Task::Guards { only } => {
             return match guards::run(&repository(), &only) {
                 Ok(()) => ExitCode::SUCCESS,

@@ -3,6 +3,7 @@
 use crate::camera::P3;
 use crate::colour::{Rgb, hex, mul, paint};
 use crate::dice::Dice;
+use crate::portrait::PLATE_LETTERS;
 use crate::solid::{Solid, unit};
 use crate::truth::{Attributes, Class};
 
@@ -32,9 +33,6 @@ pub(crate) struct Vehicle {
     stripe: Option<Rgb>,
 }
 
-/// Danish plates use no I, O, Q, W.
-const LETTERS: [char; 16] = ['A', 'B', 'C', 'D', 'E', 'H', 'K', 'L', 'M', 'N', 'P', 'R', 'S', 'T', 'V', 'X'];
-
 impl Vehicle {
     pub(crate) fn sample(d: &mut Dice, make: Make) -> Self {
         let (length, width, height) = match make {
@@ -44,7 +42,7 @@ impl Vehicle {
             Make::Lorry => (d.range(6.5, 8.5), d.range(2.2, 2.45), d.range(2.8, 3.4)),
             Make::Bicycle => (1.75, 0.5, 1.05),
         };
-        let mut plate: String = (0..2).map(|_| d.pick(LETTERS)).collect();
+        let mut plate: String = (0..2).map(|_| d.pick(PLATE_LETTERS)).collect();
         plate.extend((0..5).filter_map(|_| char::from_digit(d.whole(0, 9), 10)));
         let van = matches!(make, Make::Van | Make::Lorry);
         Self {
