@@ -75,7 +75,9 @@ fn parse(text: &str) -> Result<Vec<Guard>, Error> {
     for guard in &file.guard {
         let formed = guard.name.split_once('.').is_some_and(|(room, what)| {
             let word = |w: &str| {
-                !w.is_empty() && w.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.')
+                !w.is_empty()
+                    && w.chars()
+                        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_' || c == '.')
             };
             word(room) && word(what)
         });
