@@ -17,6 +17,6 @@ fn frm_10n_t11_recall_on_drawn_streets() {
 #[ignore = "deep: 40 drawn streets of 1280 x 720"]
 fn frm_10n_t11_recall_on_many_drawn_streets() {
     let verdict = t11_recall(&gate_of_drawn_people(), &scenes(300..340, (1280, 720)));
-    println!("{verdict}");
+    println!("DEEP {verdict}");
     assert!(verdict.holds, "{verdict}");
 }

@@ -11,7 +11,7 @@
 mod common;
 
 use Cell::{Green, Red};
-use common::{Cell, Column, check, gallery, laden_sources, scenes};
+use common::{Cell, Column, check, check_deep, gallery, laden_sources, scenes};
 use vaern_masking_attacks::{
     Depth, OurGate, PeopleModel, TestId, fixed_parts, outline_bits, seams, t1, t1_outlines, t2, t3, t4, t5, t6, t7, t8,
     t9_files, t9_gate, t10, t11_use,
@@ -54,8 +54,9 @@ fn frm_01n_t1_nothing_under_a_mask_has_an_influence() {
 #[test]
 #[ignore = "deep: 1,000 frames, each with two random insides"]
 fn frm_01n_t1_a_thousand_frames() {
-    check(TestId::T1, expected(TestId::T1), |masker| t1(masker, Depth::Full.frames()));
+    check_deep(TestId::T1, expected(TestId::T1), |masker| t1(masker, Depth::Full.frames()));
     let verdict = t1_outlines(&OurGate::new().unwrap(), 1000);
+    println!("DEEP {verdict}");
     assert!(verdict.holds, "{verdict}");
 }
 
@@ -67,7 +68,7 @@ fn frm_13n_t2_compression_carries_nothing_out() {
 #[test]
 #[ignore = "deep: 60 places for each sampling and quality"]
 fn frm_13n_t2_at_many_places() {
-    check(TestId::T2, expected(TestId::T2), |masker| t2(masker, Depth::Full.places()));
+    check_deep(TestId::T2, expected(TestId::T2), |masker| t2(masker, Depth::Full.places()));
 }
 
 #[test]
@@ -131,9 +132,9 @@ fn frm_19n_t10_tile_seams() {
 #[test]
 #[ignore = "deep: a face slid pixel by pixel over every seam and border, in 8 orientations"]
 fn frm_19n_t10_pixel_by_pixel() {
-    check(TestId::T10, expected(TestId::T10), |masker| t10(masker, Depth::Full));
+    check_deep(TestId::T10, expected(TestId::T10), |masker| t10(masker, Depth::Full));
     let verdict = seams(Depth::Full).unwrap();
-    println!("{verdict}");
+    println!("DEEP {verdict}");
     assert!(verdict.holds, "{verdict}");
 }
 
@@ -147,8 +148,8 @@ fn frm_23n_t11_something_is_left_to_see() {
 #[ignore = "deep: 64 people with 24 known and 12 unknown views each, 2,500 plates"]
 fn frm_14n_the_large_gallery() {
     let gallery = vaern_masking_attacks::Gallery::draw(Depth::Full).unwrap();
-    check(TestId::T3, expected(TestId::T3), |masker| t3(masker, &gallery));
-    check(TestId::T4, expected(TestId::T4), |masker| t4(masker, &gallery, 64));
-    check(TestId::T5, expected(TestId::T5), |masker| t5(masker, &gallery));
-    check(TestId::T6, expected(TestId::T6), |masker| t6(masker, &gallery));
+    check_deep(TestId::T3, expected(TestId::T3), |masker| t3(masker, &gallery));
+    check_deep(TestId::T4, expected(TestId::T4), |masker| t4(masker, &gallery, 64));
+    check_deep(TestId::T5, expected(TestId::T5), |masker| t5(masker, &gallery));
+    check_deep(TestId::T6, expected(TestId::T6), |masker| t6(masker, &gallery));
 }

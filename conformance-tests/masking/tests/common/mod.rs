@@ -31,10 +31,19 @@ pub fn methods() -> Vec<Box<dyn Masker>> {
 
 /// Runs a test on every method, prints what it says, and holds each cell.
 pub fn check(test: TestId, expected: Column, run: impl Fn(&dyn Masker) -> Verdict) {
+    check_as("", test, expected, run);
+}
+
+/// The same in the deep tier, which keeps the lines that begin with its word.
+pub fn check_deep(test: TestId, expected: Column, run: impl Fn(&dyn Masker) -> Verdict) {
+    check_as("DEEP ", test, expected, run);
+}
+
+fn check_as(word: &str, test: TestId, expected: Column, run: impl Fn(&dyn Masker) -> Verdict) {
     let mut wrong = Vec::new();
     for (method, cell) in methods().iter().zip(expected) {
         let verdict = run(method.as_ref());
-        println!("{:<18} {verdict}", method.name());
+        println!("{word}{:<18} {verdict}", method.name());
         assert_eq!(verdict.test, test);
         if verdict.holds != (cell == Cell::Green) {
             wrong.push(format!("{}: expected {cell:?}: {verdict}", method.name()));
