@@ -76,7 +76,6 @@ macro_rules! from_error_with_mend {
 }
 
 from_error!(
-    vaern_policy::PolicyError,
     vaern_node::gate::GateError,
     vaern_node::store::StoreError,
     vaern_node::sinks::SinkError,
@@ -86,12 +85,31 @@ from_error!(
     vaern_node::review::ReviewError
 );
 from_error_with_mend!(
+    vaern_policy::PolicyError,
     vaern_trust::ReleaseError,
     vaern_trust::PkgError,
     vaern_trust::UpdateError,
     vaern_trust::FloorError,
     vaern_record::AuditError
 );
+
+impl From<vaern_node::policies::SealError> for Failure {
+    fn from(error: vaern_node::policies::SealError) -> Self {
+        Self::refused(error.to_string(), error.krav(), error.blame()).mend(error.mend())
+    }
+}
+
+impl From<vaern_node::gate::CheckError> for Failure {
+    fn from(error: vaern_node::gate::CheckError) -> Self {
+        match error {
+            vaern_node::gate::CheckError::Policy(error) => error.into(),
+            vaern_node::gate::CheckError::Gate(error) => {
+                Self::refused(error.to_string(), error.source.krav(), error.source.blame())
+                    .mend("correct the line; the program holds the same bounds against every policy")
+            }
+        }
+    }
+}
 
 impl From<vaern_node::service::AdmitError> for Failure {
     fn from(error: vaern_node::service::AdmitError) -> Self {

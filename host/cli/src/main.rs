@@ -72,9 +72,12 @@ enum Command {
     /// The transparency log: verify it offline, show its leaves, prove one of them.
     #[command(subcommand)]
     Audit(commands::audit::Command),
-    /// For the city: check a policy directory.
+    /// For the city: check, explain, compare and sign policy directories.
     #[command(subcommand)]
     Policy(commands::policy::Command),
+    /// The requirements catalogue: list, show, check, export.
+    #[command(subcommand)]
+    Catalogue(commands::catalogue::Command),
     /// The vendor's side of the wall: started by a node, never by a person.
     #[command(hide = true)]
     Worker(commands::worker::Args),
@@ -110,6 +113,7 @@ fn main() -> ExitCode {
         Command::Audit(command) => commands::audit::run(&command, &output),
         Command::Policy(command) => commands::policy::run(&command, &output),
         Command::Worker(args) => return commands::worker::run(args),
+        Command::Catalogue(command) => commands::catalogue::run(&command, &output),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

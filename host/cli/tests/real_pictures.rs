@@ -39,6 +39,19 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
 /// What the output says of each file: (outcome or reason, share of the frame under masks).
 fn account(csv: &str) -> BTreeMap<String, (String, f64)> {
     let rows = csv
@@ -63,7 +76,12 @@ fn min_01p_real_street_pictures_reach_the_plugin_masked_and_the_others_are_refus
     let demo = temp.path().join("demo");
     vaern(&["--json", "demo", "--frames", "4", "--out", text(&demo)]);
     // The demo's keys and release, approved anew for the test policy of real pictures.
-    let policies = root().join("conformance-tests/policies/real-pictures");
+    // The city's requirements and rules, with the places, cameras and detectors of the real pictures.
+    let policies = temp.path().join("policies");
+    for folder in ["catalogue", "capabilities"] {
+        copy(&root().join("policies").join(folder), &policies.join(folder));
+    }
+    copy(&root().join("conformance-tests/policies/real-pictures"), &policies);
     let draft = std::fs::read_to_string(demo.join("city/approval.toml")).unwrap();
     let draft_path = temp.path().join("approval.toml");
     std::fs::write(&draft_path, draft.replace("policy = \"koebenhavn\"", "policy = \"real-pictures\"")).unwrap();
@@ -114,6 +132,7 @@ fn min_01p_real_street_pictures_reach_the_plugin_masked_and_the_others_are_refus
         text(&trust),
         "--models",
         text(&models),
+        "--unsigned-policies",
         "--camera",
         "hand-held",
         "--out",

@@ -19,7 +19,7 @@ use vaern_door::{Grants, Name};
 use vaern_inference::{Backend, ModelLimits};
 use vaern_node::gate;
 use vaern_node::store::ModelStore;
-use vaern_policy::PolicySet;
+use vaern_policy::{CitySet, PolicySet};
 use vaern_privacy::{Capture, FenceSet, Gate, MaskingPolicy};
 use vaern_sandbox::{Compiled, Engine, InProcess, ReceivedFrame, Runner};
 use vaern_scenes::{encode_jpeg, sample};
@@ -52,13 +52,18 @@ fn main() {
         }
         None => println!("SKIP the detectors for real streets: no --models"),
     }
+    let city = Dir::open_ambient_dir(root.join("policies"), ambient_authority()).unwrap();
+    let city = CitySet::load(&city).unwrap();
     let engine = Engine::new().unwrap();
     let component = std::fs::read(root.join("plugins/prebuilt/container-model.wasm")).unwrap();
     for size in [(1920, 1080), (4000, 3000)] {
         let mut roads = Vec::new();
         for (kind, path, store) in &policies {
             let dir = Dir::open_ambient_dir(root.join(path), ambient_authority()).unwrap();
-            let set = PolicySet::load(&dir, None).unwrap();
+            // The city's requirements and rules, under this directory's purpose and quantities.
+            let mut files = city.files().clone();
+            files.extend(CitySet::load(&dir).unwrap().files().clone());
+            let set = CitySet::of(files).unwrap().choose(None).unwrap();
             let grants = Arc::new(grants(&set, &root));
             let compiled = engine.compile(&component, &grants.limits).unwrap();
             for backend in &backends {

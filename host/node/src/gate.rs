@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use vaern_door::{Blame, Channels, Digest, Fit, Krav, Name, Scale, Size, TensorSpec};
 use vaern_inference::{Backend, BackendName, Decoder, InferenceError, Model, ModelLimits};
-use vaern_policy::{DecoderKind, ModelClass, PinnedModel, PolicySet};
+use vaern_policy::{CitySet, DecoderKind, ModelClass, PinnedModel, Place, PolicyError, PolicySet};
 use vaern_privacy::{
     CameraError, CameraProfile, CameraSet, DetectorsError, Fence, FenceError, FenceSet, Gate, MaskingPolicy,
     ModelDetector, PeopleClass, PeopleDetector, PolicyError as MaskingError,
@@ -116,6 +116,86 @@ impl Rules {
     pub fn fence_area_km2(&self) -> f64 {
         self.fences.fences().iter().map(Fence::area_km2).sum()
     }
+}
+
+/// A file of the gate that is wrong, and where.
+#[derive(Debug, thiserror::Error)]
+#[error("{place}: {source}")]
+pub struct Misplaced {
+    /// The file and the line.
+    pub place: Place,
+    /// What is wrong.
+    pub source: GateError,
+}
+
+/// Checks the gate's files, in use or not: masking policies with the detectors that they ask for, fences, cameras. Then
+/// what each purpose makes of them. No model is loaded.
+///
+/// # Errors
+/// [`CheckError`] with the file and the line.
+pub fn check(city: &CitySet) -> Result<Vec<(Name, Rules)>, CheckError> {
+    for (path, bytes) in city.files() {
+        check_file(city, path, bytes).map_err(|source| Misplaced { place: place(city, path, &source), source })?;
+    }
+    let mut checked = Vec::new();
+    for (_, purpose) in city.purposes() {
+        let set = city.choose(Some(&purpose.name))?;
+        let rules = rules(&set).map_err(|source| {
+            let file = match &source {
+                GateError::Camera { file, .. } | GateError::NotText { file } => file.clone(),
+                GateError::Fence(_) => purpose.geofence.clone(),
+                _ => purpose.masking.clone(),
+            };
+            Misplaced { place: place(city, &file, &source), source }
+        })?;
+        checked.push((purpose.name.clone(), rules));
+    }
+    Ok(checked)
+}
+
+fn check_file(city: &CitySet, path: &str, bytes: &[u8]) -> Result<(), GateError> {
+    if path.starts_with("masking/") {
+        let masking = MaskingPolicy::parse(text(path, bytes)?)?;
+        let unlisted = masking.required_detectors().find(|name| city.models().get(name.as_str()).is_none());
+        return unlisted.map_or(Ok(()), |name| Err(GateError::Unlisted(name.clone())));
+    }
+    if path.starts_with("geofences/") {
+        // The purpose that uses it has the bound that counts; this is the widest that any purpose may have.
+        let widest = 1000.0;
+        let name = city.purposes().next().map(|(_, purpose)| purpose.name.clone());
+        return name
+            .map_or(Ok(()), |name| Fence::parse(name, text(path, bytes)?, widest).map(drop).map_err(Into::into));
+    }
+    Ok(())
+}
+
+/// Why a policy directory does not hold.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// The set itself.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// A file of the gate.
+    #[error(transparent)]
+    Gate(#[from] Misplaced),
+}
+
+/// Where the fault lies. The gate's own parsers say it in words, if at all; what they do not say is line 1.
+fn place(city: &CitySet, file: &str, error: &GateError) -> Place {
+    let said = error.to_string();
+    let line = said.split("line ").nth(1).map(|rest| rest.chars().take_while(char::is_ascii_digit).collect::<String>());
+    let line = line.and_then(|digits| digits.parse().ok()).or_else(|| named_line(city, file, &said));
+    Place::new(file, line.unwrap_or(1))
+}
+
+/// The line that sets what the message names between backticks; the last name is the closest.
+fn named_line(city: &CitySet, file: &str, said: &str) -> Option<usize> {
+    let text = std::str::from_utf8(city.files().get(file)?).ok()?;
+    let names: Vec<&str> = said.split('`').skip(1).step_by(2).filter(|name| !name.is_empty()).collect();
+    names.iter().rev().find_map(|name| {
+        let key = name.rsplit('.').next().unwrap_or(name);
+        text.lines().position(|line| line.trim_start().starts_with(key)).map(|index| index + 1)
+    })
 }
 
 /// A gate that stands, and what the reader of a result must know of it.

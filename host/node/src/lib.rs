@@ -6,9 +6,11 @@
 
 pub mod book;
 pub mod collection;
+pub mod facts;
 pub mod gate;
 pub mod outcome;
 pub mod pipeline;
+pub mod policies;
 pub mod quota;
 pub mod report;
 pub mod review;

@@ -8,12 +8,13 @@ use cap_std::fs::Dir;
 use jiff::Timestamp;
 use vaern_door::{Blame, Grants, Krav, Name};
 use vaern_inference::{Backend, InferenceError, Model, ModelLimits};
-use vaern_policy::{PolicyError, PolicySet};
+use vaern_policy::{ActivationFacts, PolicyError, PolicySet};
 use vaern_sandbox::wall::{Protection, Vendor, Wall, WallError, WallSettings};
 use vaern_sandbox::{Compiled, Engine, InProcess, Runner, SandboxError};
 use vaern_trust::{Approved, Release, ReleaseError, TrustRoot};
 
 use crate::collection::{Account, CollectionError, Collector, Kept, Plan};
+use crate::facts;
 use crate::gate::Built;
 use crate::outcome::{FrameResult, PolicyInfo, ReleaseInfo, Run, SandboxInfo, Summary};
 use crate::pipeline::{self, Job, RunError, Task, Track};
@@ -92,6 +93,7 @@ impl AdmitError {
     pub fn mend(&self) -> Option<&'static str> {
         match self {
             Self::Release(error) => Some(error.mend()),
+            Self::Policy(error) => Some(error.mend()),
             Self::OtherPolicySet { .. } | Self::CatalogueMismatch { .. } => {
                 Some("approve the release anew for what is in force here")
             }
@@ -213,6 +215,11 @@ pub fn admit(dir: &Dir, trust: &TrustRoot, set: &PolicySet, now: Timestamp) -> R
         let (approved, node) = (approval.catalogue.to_string(), set.purpose.catalogue.to_string());
         return Err(AdmitError::CatalogueMismatch { approved, node });
     }
+    set.admit(release.manifest(), &facts::approved(approval, now))?;
+    // The release chain refuses a revoked release and a node out of touch before it comes here.
+    let moment =
+        ActivationFacts { revoked: false, policy_signed: set.sequence().is_some(), stale_hours: 0, max_stale_hours: 0 };
+    set.activate(release.manifest(), moment)?;
     set.grants(release.manifest())?;
     Ok(release)
 }

@@ -1,50 +1,95 @@
-//! Manifest and profile to grants. Both must say yes; the smaller number wins (POL-07).
+//! Manifest and profile to grants. Profile and rules must both say yes; the smaller number wins (POL-07).
+//!
+//! The answer is frozen: integers and sets. The frame path reads nothing else, and asks no rule again.
 
-use vaern_door::{Grants, Interface, Manifest, Size};
+use vaern_door::{Grants, Interface, Manifest, Size, guard};
 
+use crate::rules::{FrameFacts, NodeView, Question, ReleaseView};
 use crate::{PolicyError, PolicySet};
 
 impl PolicySet {
+    /// This node under this policy, as the rules see it.
+    #[must_use]
+    pub fn node(&self) -> NodeView {
+        NodeView {
+            purpose: self.purpose.name.to_string(),
+            policy_set: self.purpose.policy_set.to_string(),
+            catalogue: self.purpose.catalogue.to_string(),
+            operating: self.purpose.operating,
+            vocabulary: self.purpose.vocabulary.iter().cloned().collect(),
+        }
+    }
+
     /// What this policy set gives a release with this manifest.
     ///
     /// # Errors
-    /// [`PolicyError`] where the manifest asks for more than the purpose or the profile gives. Nothing is cut down
-    /// silently except the frame size, where the smaller of the two is handed out.
+    /// [`PolicyError`] where the manifest asks for more than the purpose, the profile or the rules give. Nothing is cut
+    /// down silently except the frame size, where the smaller of the two is handed out.
     pub fn grants(&self, manifest: &Manifest) -> Result<Grants, PolicyError> {
-        if manifest.purpose != self.purpose.name {
+        if guard::stands("policy.purpose") && manifest.purpose != self.purpose.name {
             let (release, node) = (manifest.purpose.clone(), self.purpose.name.clone());
             return Err(PolicyError::WrongPurpose { release, node });
         }
-        let mut interfaces = std::collections::BTreeSet::new();
-        for interface in &manifest.capabilities {
-            if !self.profile.interfaces.contains(interface) {
-                let profile = self.profile.name.clone();
-                return Err(PolicyError::ExceedsCeiling { interface: *interface, profile });
-            }
-            interfaces.insert(*interface);
+        let asked = manifest.capabilities.iter().copied().collect::<std::collections::BTreeSet<_>>();
+        let beyond = asked.iter().find(|interface| !self.profile.interfaces.contains(interface));
+        if let Some(beyond) = beyond.filter(|_| guard::stands("policy.ceiling")) {
+            let profile = self.profile.name.clone();
+            return Err(PolicyError::ExceedsCeiling { interface: *beyond, profile });
         }
         let distinct: std::collections::BTreeSet<_> = manifest.labels.iter().collect();
         if manifest.labels.is_empty() || distinct.len() != manifest.labels.len() {
             return Err(PolicyError::BadLabels);
         }
-        if let Some(label) = manifest.labels.iter().find(|label| !self.purpose.vocabulary.contains(label)) {
+        let unknown = manifest.labels.iter().find(|label| !self.purpose.vocabulary.contains(label));
+        if let Some(label) = unknown.filter(|_| guard::stands("policy.vocabulary")) {
             return Err(PolicyError::UnknownLabel { label: label.clone() });
         }
+        self.ask_the_rules(manifest, &asked)?;
         let mut limits = self.profile.limits;
-        if !interfaces.contains(&Interface::Diagnostics) || self.purpose.operating {
+        if !asked.contains(&Interface::Diagnostics) || self.purpose.operating {
             limits.log_bytes = 0;
         }
-        if !interfaces.contains(&Interface::Zoom) {
+        if !asked.contains(&Interface::Zoom) {
             limits.zoom_pixels = 0;
         }
         Ok(Grants {
-            interfaces,
+            interfaces: asked,
             frame: smaller(manifest.frame, self.profile.frame),
             tensors: manifest.tensors.clone(),
             labels: manifest.labels.clone(),
             limits,
             output: self.profile.output,
         })
+    }
+
+    /// Every rule that a grant stands on: each interface, each label, and the one kind of frame that the gate makes.
+    fn ask_the_rules(
+        &self,
+        manifest: &Manifest,
+        asked: &std::collections::BTreeSet<Interface>,
+    ) -> Result<(), PolicyError> {
+        let (release, node) = (ReleaseView::of(manifest), self.node());
+        let mut questions = vec![Question::HandOver { release: release.clone(), frame: FrameFacts::CLEAR }];
+        questions.extend(asked.iter().map(|interface| Question::Grant {
+            release: release.clone(),
+            interface: *interface,
+            ceiling: self.profile.interfaces.clone(),
+            operating: node.operating,
+            zoom_pixels: self.profile.limits.zoom_pixels,
+        }));
+        questions.extend(manifest.labels.iter().map(|label| Question::Accept {
+            release: release.clone(),
+            label: label.clone(),
+            vocabulary: node.vocabulary.clone(),
+            over_half_masked: false,
+        }));
+        for question in &questions {
+            let decision = self.city.rules().decide(question);
+            if guard::stands("policy.grant") && !decision.allowed() {
+                return Err(PolicyError::Denied(Box::new(decision)));
+            }
+        }
+        Ok(())
     }
 }
 

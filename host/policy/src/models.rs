@@ -4,9 +4,11 @@ use serde::Deserialize;
 use vaern_door::{Digest, Name};
 
 use crate::PolicyError;
+use crate::place::{Place, line_at};
 
 /// `policies/models.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ModelList {
     /// The models, each name once.
@@ -16,9 +18,11 @@ pub struct ModelList {
 
 /// One detector.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PinnedModel {
     /// Name that masking policies call it by.
+    #[cfg_attr(test, schemars(with = "String"))]
     pub name: Name,
     /// True for a model that is part of the program. Such a model knows drawn streets only.
     #[serde(default)]
@@ -28,6 +32,7 @@ pub struct PinnedModel {
     pub file: Option<String>,
     /// Digest of the file.
     #[serde(default)]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub sha256: Option<Digest>,
     /// What it finds.
     pub classes: Vec<ModelClass>,
@@ -41,6 +46,7 @@ pub struct PinnedModel {
 
 /// What a detector of the gate can find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ModelClass {
     /// A face.
@@ -55,6 +61,7 @@ pub enum ModelClass {
 
 /// How a model's output becomes boxes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum DecoderKind {
     /// This project's own form.
@@ -68,9 +75,11 @@ pub enum DecoderKind {
 }
 
 impl ModelList {
-    pub(crate) fn check(&self, file: &str) -> Result<(), PolicyError> {
-        let invalid = |problem: String| Err(PolicyError::Invalid { file: file.to_owned(), problem });
+    pub(crate) fn check(&self, file: &str, text: &str) -> Result<(), PolicyError> {
+        let starts: Vec<usize> = text.match_indices("[[model]]").map(|(at, _)| line_at(text, at)).collect();
         for (index, model) in self.models.iter().enumerate() {
+            let line = starts.get(index).copied().unwrap_or(1);
+            let invalid = |problem: String| Err(PolicyError::Invalid { place: Place::new(file, line), problem });
             if self.models.iter().skip(index + 1).any(|other| other.name == model.name) {
                 return invalid(format!("the model `{}` is listed twice", model.name));
             }

@@ -1,15 +1,17 @@
-//! The quantities of a node: what a plugin may have at most.
+//! The quantities of a node: what a plugin may have at most, how long things are kept, and what an approval takes.
+//!
+//! One file is read unchanged by the vendor's tool, the conformance suite and the node.
 
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
-use vaern_door::{Interface, Limits, Name, OutputRules, Size};
+use vaern_door::{Interface, Limits, Name, OutputRules, Size, guard};
 
 use crate::PolicyError;
+use crate::place::{Place, line_of};
 
-/// One file of `policies/profiles/`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// One file of `policies/profiles/`, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Profile {
     /// Name of the profile.
     pub name: Name,
@@ -19,57 +21,246 @@ pub struct Profile {
     pub frame: Size,
     /// Resource limits.
     pub limits: Limits,
+    /// What a run of the conformance suite may cost at most, in units of fuel per frame.
+    pub fuel_per_frame: u64,
     /// What happens to answers.
     pub output: OutputRules,
+    /// How long what may be kept is kept.
+    pub retention: Retention,
+    /// How much is looked at.
+    pub rates: Rates,
+    /// What an approval takes.
+    pub approval: ApprovalRule,
+    /// Hours without word from the city after which a node stops (GOV-03).
+    pub max_stale_hours: u32,
+}
+
+/// How long what may be kept is kept, in days; 0 keeps nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Retention {
+    /// The masked crop of a detection and its record (SKJ-06).
+    pub evidence_days: u16,
+    /// Masked training pictures (SEP-02).
+    pub training_days: u16,
+    /// Masked pictures of a run's result (SKJ-07).
+    pub pictures_days: u16,
+}
+
+/// How much is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Rates {
+    /// Frames per second at most (MIN-07).
+    pub frames_per_second: u16,
+    /// Metres between two frames of one camera at least (MIN-07).
+    pub min_distance_m: u16,
+    /// Pictures that may be collected in all (MIN-11).
+    pub pictures: u32,
+}
+
+/// Who must have signed an approval, and how old it may be.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ApprovalRule {
+    /// Number of distinct keys in distinct roles (SKJ-04).
+    pub threshold: u16,
+    /// Roles that must be among them.
+    #[cfg_attr(test, schemars(with = "Vec<String>"))]
+    pub roles: BTreeSet<Name>,
+    /// Days after which an approval no longer holds, whatever expiry it names (GOV-04).
+    pub max_age_days: u16,
+}
+
+/// The file's form.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProfileFile {
+    /// Name of the profile: a-z, 0-9 and single inner `-`.
+    #[cfg_attr(test, schemars(with = "String"))]
+    name: Name,
+    /// Interfaces that may be granted: `pixels`, `zoom`, `models`, `diagnostics`.
+    #[cfg_attr(test, schemars(with = "Vec<InterfaceName>"))]
+    interfaces: BTreeSet<Interface>,
+    /// Largest frame handed to a plugin, in pixels.
+    #[cfg_attr(test, schemars(with = "SizeFile"))]
+    frame: Size,
+    limits: LimitsFile,
+    output: OutputFile,
+    retention: Retention,
+    rates: Rates,
+    approval: ApprovalRule,
+    staleness: Staleness,
+}
+
+/// Resource limits of one instance.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+struct LimitsFile {
+    /// Linear memory of an instance, in bytes.
+    memory_bytes: u64,
+    /// Elements of all tables of an instance.
+    table_elements: u32,
+    /// Core instances, memories and tables inside the component.
+    instances: u32,
+    /// Wall time of one call, models included, in milliseconds.
+    deadline_ms: u32,
+    /// Fuel that one frame may cost in a conformance run.
+    fuel_per_frame: u64,
+    /// Bytes that one call may carry from the guest to the host.
+    hostcall_bytes: u32,
+    /// Resource handles alive at once.
+    handles: u32,
+    /// Guest stack in bytes.
+    stack_bytes: u32,
+    /// Bytes of diagnostics kept per frame; never any in operation.
+    log_bytes: u32,
+    /// Native pixels that zoom may hand out per frame; 0 is no zoom.
+    zoom_pixels: u32,
+    /// Largest component file in bytes.
+    component_bytes: u64,
+    /// Largest model file in bytes.
+    model_bytes: u64,
+}
+
+/// How answers are made canonical before anyone sees them.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+struct OutputFile {
+    /// Boxes are snapped outward to this grid, in pixels of the frame.
+    grid: u16,
+    /// Number of score steps.
+    score_steps: u8,
+    /// Detections with a score below this are dropped.
+    min_score: u8,
+    /// Detections kept per frame.
+    max_detections: u16,
+    /// Bits that one frame's answer may carry.
+    bits_per_frame: u32,
+    /// Bits that the answers of one hour may carry together.
+    bits_per_hour: u32,
+}
+
+/// How long a node may be out of touch.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+struct Staleness {
+    /// Hours without word from the city after which a node stops.
+    max_hours: u32,
+}
+
+#[cfg(test)]
+#[derive(schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[allow(dead_code, reason = "for the schema only")]
+enum InterfaceName {
+    Pixels,
+    Zoom,
+    Models,
+    Diagnostics,
+}
+
+#[cfg(test)]
+#[derive(schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "for the schema only")]
+struct SizeFile {
+    width: u16,
+    height: u16,
 }
 
 impl Profile {
-    pub(crate) fn check(&self, file: &str) -> Result<(), PolicyError> {
-        let fail = |param, allowed| Err(PolicyError::OutOfRange { file: file.to_owned(), param, allowed });
-        let (l, o) = (&self.limits, &self.output);
-        // A limit of zero would mean "nothing works", one beyond these bounds would mean "no limit": neither is a policy.
-        if !(65_536..=1 << 30).contains(&l.memory_bytes) {
-            return fail("limits.memory_bytes", "65536 to 1073741824");
-        }
-        if !(1..=1_000_000).contains(&l.table_elements) {
-            return fail("limits.table_elements", "1 to 1000000");
-        }
-        if !(1..=64).contains(&l.instances) {
-            return fail("limits.instances", "1 to 64");
-        }
-        if !(1..=60_000).contains(&l.deadline_ms) {
-            return fail("limits.deadline_ms", "1 to 60000");
-        }
-        if !(1_024..=64 << 20).contains(&l.hostcall_bytes) {
-            return fail("limits.hostcall_bytes", "1024 to 67108864");
-        }
-        if !(4..=10_000).contains(&l.handles) {
-            return fail("limits.handles", "4 to 10000");
-        }
-        if !(16_384..=8 << 20).contains(&l.stack_bytes) {
-            return fail("limits.stack_bytes", "16384 to 8388608");
-        }
-        if !(1..=256 << 20).contains(&l.component_bytes) {
-            return fail("limits.component_bytes", "1 to 268435456");
-        }
-        if !(1..=1 << 30).contains(&l.model_bytes) {
-            return fail("limits.model_bytes", "1 to 1073741824");
-        }
-        if !(1..=256).contains(&o.grid) {
-            return fail("output.grid", "1 to 256");
-        }
-        if !(2..=255).contains(&o.score_steps) {
-            return fail("output.score_steps", "2 to 255");
-        }
-        if !(1..=1_000).contains(&o.max_detections) {
-            return fail("output.max_detections", "1 to 1000");
-        }
-        if !(1..=100_000).contains(&o.bits_per_frame) {
-            return fail("output.bits_per_frame", "1 to 100000");
-        }
-        if !(1..=100_000_000).contains(&o.bits_per_hour) {
-            return fail("output.bits_per_hour", "1 to 100000000");
-        }
-        Ok(())
+    pub(crate) fn read(file: &str, text: &str) -> Result<Self, PolicyError> {
+        let wire: ProfileFile = crate::set::parse(file, text)?;
+        wire.check(file, text)?;
+        let (l, o) = (&wire.limits, &wire.output);
+        Ok(Self {
+            limits: Limits {
+                memory_bytes: l.memory_bytes,
+                table_elements: l.table_elements,
+                instances: l.instances,
+                deadline_ms: l.deadline_ms,
+                hostcall_bytes: l.hostcall_bytes,
+                handles: l.handles,
+                stack_bytes: l.stack_bytes,
+                log_bytes: l.log_bytes,
+                zoom_pixels: l.zoom_pixels,
+                component_bytes: l.component_bytes,
+                model_bytes: l.model_bytes,
+            },
+            fuel_per_frame: l.fuel_per_frame,
+            output: OutputRules {
+                grid: o.grid,
+                score_steps: o.score_steps,
+                min_score: o.min_score,
+                max_detections: o.max_detections,
+                bits_per_frame: o.bits_per_frame,
+                bits_per_hour: o.bits_per_hour,
+            },
+            name: wire.name,
+            interfaces: wire.interfaces,
+            frame: wire.frame,
+            retention: wire.retention,
+            rates: wire.rates,
+            approval: wire.approval,
+            max_stale_hours: wire.staleness.max_hours,
+        })
     }
+}
+
+impl ProfileFile {
+    fn check(&self, file: &str, text: &str) -> Result<(), PolicyError> {
+        let within = |value: u64, range: std::ops::RangeInclusive<u64>, param, allowed| {
+            if range.contains(&value) || !guard::stands("policy.range") {
+                return Ok(());
+            }
+            Err(PolicyError::OutOfRange { place: Place::new(file, line_of(text, param)), param, allowed })
+        };
+        let (l, o, r) = (&self.limits, &self.output, &self.retention);
+        // A limit of zero would mean "nothing works", one beyond these bounds would mean "no limit": neither is a policy.
+        within(l.memory_bytes, 65_536..=1 << 30, "limits.memory_bytes", "65536 to 1073741824")?;
+        within(l.table_elements.into(), 1..=1_000_000, "limits.table_elements", "1 to 1000000")?;
+        within(l.instances.into(), 1..=64, "limits.instances", "1 to 64")?;
+        within(l.deadline_ms.into(), 1..=60_000, "limits.deadline_ms", "1 to 60000")?;
+        let fuel = "1000000 to 1000000000000";
+        within(l.fuel_per_frame, 1_000_000..=1_000_000_000_000, "limits.fuel_per_frame", fuel)?;
+        within(l.hostcall_bytes.into(), 1_024..=64 << 20, "limits.hostcall_bytes", "1024 to 67108864")?;
+        within(l.handles.into(), 4..=10_000, "limits.handles", "4 to 10000")?;
+        within(l.stack_bytes.into(), 16_384..=8 << 20, "limits.stack_bytes", "16384 to 8388608")?;
+        within(l.log_bytes.into(), 0..=65_536, "limits.log_bytes", "0 to 65536")?;
+        within(l.zoom_pixels.into(), 0..=16 << 20, "limits.zoom_pixels", "0 to 16777216")?;
+        within(l.component_bytes, 1..=256 << 20, "limits.component_bytes", "1 to 268435456")?;
+        within(l.model_bytes, 1..=1 << 30, "limits.model_bytes", "1 to 1073741824")?;
+        within(o.grid.into(), 1..=256, "output.grid", "1 to 256")?;
+        within(o.score_steps.into(), 2..=255, "output.score_steps", "2 to 255")?;
+        within(o.max_detections.into(), 1..=1_000, "output.max_detections", "1 to 1000")?;
+        within(o.bits_per_frame.into(), 1..=100_000, "output.bits_per_frame", "1 to 100000")?;
+        within(o.bits_per_hour.into(), 1..=100_000_000, "output.bits_per_hour", "1 to 100000000")?;
+        within(r.evidence_days.into(), 0..=365, "retention.evidence_days", "0 to 365")?;
+        within(r.training_days.into(), 0..=730, "retention.training_days", "0 to 730")?;
+        within(r.pictures_days.into(), 0..=365, "retention.pictures_days", "0 to 365")?;
+        within(self.rates.frames_per_second.into(), 1..=120, "rates.frames_per_second", "1 to 120")?;
+        within(self.rates.min_distance_m.into(), 0..=1_000, "rates.min_distance_m", "0 to 1000")?;
+        within(self.rates.pictures.into(), 1..=10_000_000, "rates.pictures", "1 to 10000000")?;
+        // Two roles at least: nobody approves alone.
+        within(self.approval.threshold.into(), 2..=16, "approval.threshold", "2 to 16")?;
+        let roles = u64::try_from(self.approval.roles.len()).unwrap_or(u64::MAX);
+        let most = u64::from(self.approval.threshold);
+        within(roles, 0..=most, "approval.roles", "no more roles than the threshold")?;
+        within(self.approval.max_age_days.into(), 1..=1_095, "approval.max_age_days", "1 to 1095")?;
+        within(self.staleness.max_hours.into(), 1..=2_160, "staleness.max_hours", "1 to 2160")
+    }
+}
+
+/// The JSON Schema of the file, for editors.
+#[cfg(test)]
+pub(crate) fn schema() -> schemars::Schema {
+    schemars::schema_for!(ProfileFile)
 }

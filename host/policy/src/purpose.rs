@@ -1,19 +1,24 @@
 //! A purpose: what is looked for, on which legal basis, where, and with which files.
 
 use serde::Deserialize;
-use vaern_door::{Label, Name, Version};
+use vaern_door::{Label, Name, Version, guard};
 
 use crate::PolicyError;
+use crate::place::{Place, line_of};
 
 /// One file of `policies/purposes/`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Purpose {
     /// Name of the purpose.
+    #[cfg_attr(test, schemars(with = "String"))]
     pub name: Name,
     /// Name of the policy set that this file belongs to; an approval names it too.
+    #[cfg_attr(test, schemars(with = "String"))]
     pub policy_set: Name,
     /// Version of the requirements catalogue that the set was written against; an approval names it too (MAL-05).
+    #[cfg_attr(test, schemars(with = "String"))]
     pub catalogue: Version,
     /// What it is for, in Danish.
     pub dk: String,
@@ -24,6 +29,7 @@ pub struct Purpose {
     /// False only for evaluation: an operating purpose refuses pictures without a position.
     pub operating: bool,
     /// Labels that may leave, and no others (STD-04).
+    #[cfg_attr(test, schemars(with = "Vec<String>"))]
     pub vocabulary: Vec<Label>,
     /// Path of the fence inside the policy directory.
     pub geofence: String,
@@ -55,23 +61,47 @@ const PERSON_WORDS: [&str; 16] = [
     "plate",
 ];
 
+/// Whether a label is about people or what is theirs.
+pub(crate) fn is_about_people(label: &Label) -> bool {
+    PERSON_WORDS.iter().any(|word| label.as_str().split('_').any(|part| part.starts_with(word)))
+}
+
+/// Whether a label is about faces.
+pub(crate) fn is_about_faces(label: &Label) -> bool {
+    ["ansigt", "face"].iter().any(|word| label.as_str().split('_').any(|part| part.starts_with(word)))
+}
+
 impl Purpose {
-    pub(crate) fn check(&self, file: &str) -> Result<(), PolicyError> {
-        if self.legal_basis.trim().is_empty() {
-            return Err(PolicyError::NoLegalBasis { purpose: self.name.clone() });
+    pub(crate) fn check(&self, file: &str, text: &str) -> Result<(), PolicyError> {
+        let place = |param| Place::new(file, line_of(text, param));
+        let fail = |param, allowed| Err(PolicyError::OutOfRange { place: place(param), param, allowed });
+        if guard::stands("policy.legal-basis") && self.legal_basis.trim().is_empty() {
+            return Err(PolicyError::NoLegalBasis { place: place("legal_basis"), purpose: self.name.clone() });
         }
         if self.vocabulary.is_empty() || self.vocabulary.len() > 64 {
-            let allowed = "1 to 64 labels";
-            return Err(PolicyError::OutOfRange { file: file.to_owned(), param: "vocabulary", allowed });
+            return fail("vocabulary", "1 to 64 labels");
         }
-        for label in &self.vocabulary {
-            if PERSON_WORDS.iter().any(|word| label.as_str().split('_').any(|part| part.starts_with(word))) {
-                return Err(PolicyError::PersonLabel { purpose: self.name.clone(), label: label.clone() });
+        for (index, label) in self.vocabulary.iter().enumerate() {
+            if guard::stands("policy.people-words") && is_about_people(label) {
+                let (place, purpose) = (place("vocabulary"), self.name.clone());
+                return Err(PolicyError::PersonLabel { place, purpose, label: label.clone() });
+            }
+            if self.vocabulary.iter().skip(index + 1).any(|other| other == label) {
+                return fail("vocabulary", "each label once");
             }
         }
         if !(self.max_area_km2.is_finite() && self.max_area_km2 > 0.0 && self.max_area_km2 <= 1000.0) {
-            let allowed = "more than 0, at most 1000";
-            return Err(PolicyError::OutOfRange { file: file.to_owned(), param: "max_area_km2", allowed });
+            return fail("max_area_km2", "more than 0, at most 1000");
+        }
+        for (param, path, folder) in [
+            ("geofence", &self.geofence, "geofences/"),
+            ("masking", &self.masking, "masking/"),
+            ("profile", &self.profile, "profiles/"),
+        ] {
+            let plain = path.strip_prefix(folder).is_some_and(|name| !name.is_empty() && !name.contains(['/', '\\']));
+            if !plain {
+                return fail(param, "a file of the folder of the same kind, as in `profiles/edge.toml`");
+            }
         }
         Ok(())
     }

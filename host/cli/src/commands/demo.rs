@@ -7,13 +7,16 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use vaern_door::{Digest, Name};
 use vaern_node::outcome::Summary;
+use vaern_node::policies;
 use vaern_node::service::{self, AdmitError, Setup};
-use vaern_policy::PolicySet;
+use vaern_policy::catalogue::{Kind, KravEntry};
+use vaern_policy::{CitySet, PolicySet};
 use vaern_record::log::{Account, KeyName, VerifierKey};
 use vaern_scenes::Drive;
 use vaern_trust::{ApprovalDraft, KeyOwner, ReleaseError, SigningKeyPair, TrustRoot};
 
 use crate::commands::book::{self, LogArgs};
+use crate::commands::demo_files::POLICIES;
 use crate::commands::gate::{self, Engine, Wall};
 use crate::commands::run::{with_progress, workers};
 use crate::commands::{audit, plugin, run};
@@ -37,16 +40,6 @@ pub(crate) struct Args {
     #[command(flatten)]
     wall: Wall,
 }
-
-/// The city's files, as they are in the repository.
-const POLICIES: [(&str, &str); 6] = [
-    ("purposes/containere.toml", include_str!("../../../../policies/purposes/containere.toml")),
-    ("profiles/edge.toml", include_str!("../../../../policies/profiles/edge.toml")),
-    ("masking/irreversible-v1.toml", include_str!("../../../../policies/masking/irreversible-v1.toml")),
-    ("geofences/indre-by.geojson", include_str!("../../../../policies/geofences/indre-by.geojson")),
-    ("cameras/drawn-cam-1.toml", include_str!("../../../../policies/cameras/drawn-cam-1.toml")),
-    ("models.toml", include_str!("../../../../policies/models.toml")),
-];
 
 const COMPONENT: &[u8] = include_bytes!("../../../../plugins/prebuilt/container-model.wasm");
 const MANIFEST: &str = include_str!("../../../../plugins/container-model/vaern.toml");
@@ -87,15 +80,20 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
     let desks = DESKS.map(|desk| key(&out, desk, desk));
     let desks: Vec<_> = desks.into_iter().collect::<Result<_, _>>()?;
 
-    output.say("3  the city's policies, and its trust in exactly these keys");
+    output.say("3  the city's policies, its trust in exactly these keys, and two desks that sign the policies");
     let trust_text = trust_toml(&vendor, &desks);
     for (path, text) in POLICIES.iter().copied().chain([("trust.toml", trust_text.as_str())]) {
         put(&out, &format!("policies/{path}"), text.as_bytes())?;
     }
     let trust = TrustRoot::from_toml(&trust_text)?;
-    let policies =
+    let policies_dir =
         out.open_dir("policies").map_err(|e| Failure::file("cannot open", &args.out.join("policies"), &e))?;
-    let set = PolicySet::load(&policies, None)?;
+    let city = CitySet::load(&policies_dir)?;
+    let draft = policies::draft(&city, None)?;
+    let deciding: Vec<&SigningKeyPair> =
+        desks.iter().filter(|(owner, _)| owner.role.as_str() != "it-sikkerhed").map(|(_, pair)| pair).collect();
+    policies::sign(&policies_dir, &draft, &trust, &deciding)?;
+    let (set, _) = policies::open(&policies_dir, None, &trust, None)?;
 
     output.say("4  the vendor packs and signs a plugin");
     let release_path = args.out.join("release");
@@ -266,15 +264,19 @@ fn trust_toml(vendor: &(KeyOwner, SigningKeyPair), desks: &[(KeyOwner, SigningKe
 fn approval_toml(set: &PolicySet, now: Timestamp) -> String {
     let from = now - SignedDuration::from_hours(1);
     let until = now + SignedDuration::from_hours(24 * 182);
+    let by_people = |entry: &&KravEntry| entry.kind.contains(&Kind::E);
+    let examined: Vec<String> =
+        set.city().catalogue().entries().filter(by_people).map(|entry| format!("\"{}\"", entry.id)).collect();
     let second = |t: Timestamp| t.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     format!(
-        "# The demo's approval. A real one rests on real documents; the program demands that they are named and dated.\n\npurpose = \"{}\"\nlegal_basis = \"{}\"\ncatalogue = \"{}\"\npolicy = \"{}\"\nnot_before = \"{}\"\nexpires = \"{}\"\nexamined = []\n\n[dpia]\ndigest = \"{}\"\ndate = \"2026-02-01\"\nresidual_risk = \"lav\"\n\n[responsible]\nunit = \"Teknik- og Miljøforvaltningen, demo\"\nmanager = \"enhedschef (demo)\"\n\n[dpo_advice]\ndate = \"2026-02-10\"\ndigest = \"{}\"\nreply = \"Rådet er fulgt: kun tegnede gader, ingen personer.\"\n",
+        "# The demo's approval. A real one rests on real documents; the program demands that they are named and dated.\n\npurpose = \"{}\"\nlegal_basis = \"{}\"\ncatalogue = \"{}\"\npolicy = \"{}\"\nnot_before = \"{}\"\nexpires = \"{}\"\nexamined = [{}]\n\n[dpia]\ndigest = \"{}\"\ndate = \"2026-02-01\"\nresidual_risk = \"lav\"\n\n[responsible]\nunit = \"Teknik- og Miljøforvaltningen, demo\"\nmanager = \"enhedschef (demo)\"\n\n[dpo_advice]\ndate = \"2026-02-10\"\ndigest = \"{}\"\nreply = \"Rådet er fulgt: kun tegnede gader, ingen personer.\"\n",
         set.purpose.name,
         set.purpose.legal_basis,
         set.purpose.catalogue,
         set.purpose.policy_set,
         second(from),
         second(until),
+        examined.join(", "),
         Digest::of(DPIA.as_bytes()),
         Digest::of(ADVICE.as_bytes()),
     )

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use jiff::{SignedDuration, Timestamp};
-use vaern_door::Digest;
-use vaern_trust::{Approved, ChannelSource as _, Current, DEFAULT_MAX_STALE, Release, SignedFiles, State, TrustRoot};
+use vaern_door::{Digest, Name};
+use vaern_trust::{
+    Approved, ChannelSource as _, Current, DEFAULT_MAX_STALE, Mark, Release, Role, SignedFiles, State, TrustRoot,
+};
 
 use crate::commands::channel::place;
 use crate::commands::gate::now;
@@ -59,6 +61,11 @@ impl Follow {
 }
 
 impl Followed {
+    /// Raises the floor of the policy set: an older one, and another of the same number, are refused from now on.
+    pub(crate) fn policy_set(&mut self, name: &Name, mark: Mark) -> Result<(), Failure> {
+        Ok(self.state.raise(Role::Policy(name.clone()), mark)?)
+    }
+
     /// The time that trust decisions go by.
     pub(crate) fn time(&self) -> Timestamp {
         self.current.time()

@@ -6,11 +6,12 @@ use jiff::Timestamp;
 use vaern_door::Name;
 use vaern_inference::Backend;
 use vaern_node::gate::Built;
+use vaern_node::policies::SealError;
 use vaern_node::store::ModelStore;
 use vaern_policy::PolicySet;
 use vaern_privacy::PixelProtection;
 use vaern_sandbox::wall::{Launch, WallSettings};
-use vaern_trust::TrustRoot;
+use vaern_trust::{Mark, TrustRoot};
 
 use crate::failure::Failure;
 use crate::files;
@@ -99,6 +100,41 @@ impl Wall {
         let launch = Launch::this_program(super::worker::NAME, engine.library()?);
         Ok(WallSettings { accept_weaker: self.weaker_wall, ..WallSettings::strict(launch) })
     }
+}
+
+/// Whether a policy set must be signed, and how new it must be.
+#[derive(clap::Args)]
+pub(crate) struct Standing {
+    /// Take a policy directory that nobody signed. For evaluation: refused under an operating purpose.
+    #[arg(long)]
+    pub(crate) unsigned_policies: bool,
+    /// Refuse a policy set with a lower number: the newest that ran on this node.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub(crate) policy_floor: u64,
+}
+
+/// Loads a policy directory as its roles signed it; an unsigned one only for evaluation, and only where asked for.
+pub(crate) fn policy_set_in_force(
+    path: &Path,
+    purpose: &Purpose,
+    trust: impl FnOnce() -> Result<TrustRoot, Failure>,
+    standing: &Standing,
+) -> Result<(PolicySet, Option<Mark>), Failure> {
+    if standing.unsigned_policies {
+        let set = policy_set(path, purpose)?;
+        if set.purpose.operating {
+            let what = "an unsigned policy set is refused under an operating purpose";
+            return Err(Failure::refused(what, vaern_door::Krav("SKJ-03"), vaern_door::Blame::Operator)
+                .mend("let the city's roles sign it with `vaern policy sign`, and leave out --unsigned-policies"));
+        }
+        return Ok((set, None));
+    }
+    let dir = files::open_dir("policy", path)?;
+    let (set, mark) = vaern_node::policies::open(&dir, purpose.purpose.as_ref(), &trust()?, None)?;
+    if mark.version < standing.policy_floor {
+        return Err(SealError::Older { ran: standing.policy_floor, offered: mark.version }.into());
+    }
+    Ok((set, Some(mark)))
 }
 
 /// Loads a policy directory.

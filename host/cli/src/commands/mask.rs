@@ -8,7 +8,7 @@ use vaern_node::collection::{Account, Annotated, HeldSet, Plan};
 use vaern_node::outcome::Summary;
 use vaern_node::service::{self, Setup};
 
-use crate::commands::gate::{self, Engine, Purpose};
+use crate::commands::gate::{self, Engine, Purpose, Standing};
 use crate::commands::run::{self, finish, unlocated_allowed, with_progress, workers};
 use crate::commands::track::TrackFile;
 use crate::failure::Failure;
@@ -58,6 +58,9 @@ pub(crate) struct Args {
     /// The policy directory.
     #[arg(long)]
     policies: PathBuf,
+    /// The trust root, if it is not POLICIES/trust.toml.
+    #[arg(long)]
+    trust: Option<PathBuf>,
     /// The camera that took the pictures, if their EXIF does not say it.
     #[arg(long)]
     camera: Option<Name>,
@@ -71,6 +74,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     purpose: Purpose,
     #[command(flatten)]
+    standing: Standing,
+    #[command(flatten)]
     engine: Engine,
 }
 
@@ -83,7 +88,8 @@ struct Collected {
 
 pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
     let source = files::open_dir("source", &args.source)?;
-    let set = gate::policy_set(&args.policies, &args.purpose)?;
+    let trust = || gate::trust_root(&args.trust.clone().unwrap_or_else(|| args.policies.join("trust.toml")));
+    let (set, _) = gate::policy_set_in_force(&args.policies, &args.purpose, trust, &args.standing)?;
     unlocated_allowed(args.unlocated, set.purpose.operating)?;
     // What would stop a collection is said before a model is loaded.
     let track = args.track.open(output)?;

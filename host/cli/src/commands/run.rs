@@ -10,7 +10,7 @@ use vaern_node::service::{self, Setup};
 
 use crate::commands::book::{self, LogArgs};
 use crate::commands::follow::{Follow, Followed};
-use crate::commands::gate::{self, Engine, Purpose, Wall};
+use crate::commands::gate::{self, Engine, Purpose, Standing, Wall};
 use crate::commands::track::TrackFile;
 use crate::failure::Failure;
 use crate::files;
@@ -48,6 +48,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     purpose: Purpose,
     #[command(flatten)]
+    standing: Standing,
+    #[command(flatten)]
     engine: Engine,
     #[command(flatten)]
     wall: Wall,
@@ -56,14 +58,17 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
     let source = files::open_dir("source", &args.source)?;
     let release = files::open_dir("release", &args.release)?;
-    let set = gate::policy_set(&args.policies, &args.purpose)?;
-    unlocated_allowed(args.unlocated, set.purpose.operating)?;
     let trust = gate::trust_root(&args.trust.clone().unwrap_or_else(|| args.policies.join("trust.toml")))?;
+    let (set, mark) = gate::policy_set_in_force(&args.policies, &args.purpose, || Ok(trust.clone()), &args.standing)?;
+    unlocated_allowed(args.unlocated, set.purpose.operating)?;
     // The release is judged before the gate is built: a refused one costs no model.
     let mut followed = args.follow.take(&trust, output)?;
     let release = service::admit(&release, &trust, &set, followed.as_ref().map_or_else(gate::now, Followed::time))?;
     if let Some(followed) = &mut followed {
         followed.admit(&release, &trust)?;
+        if let Some(mark) = mark {
+            followed.policy_set(&set.purpose.policy_set, mark)?;
+        }
     }
     let backend = args.engine.open()?;
     let built = gate::gate(&set, &args.engine, backend.as_ref(), output)?;
