@@ -159,7 +159,11 @@ struct Feature {
 pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
     let result = files::open_dir("result", &args.result)?;
     let feature = find(&args.result, &args.id)?;
-    let set = gate::policy_set(&args.policies, &args.purpose)?;
+    let trust = gate::trust_root(&args.trust.clone().unwrap_or_else(|| args.policies.join("trust.toml")))?;
+    // An evaluation may have run under a folder that nobody signed; an operation cannot have.
+    let operating = gate::policy_set(&args.policies, &args.purpose)?.purpose.operating;
+    let standing = gate::Standing { unsigned_policies: !operating, policy_floor: 0 };
+    let (set, _) = gate::policy_set_in_force(&args.policies, &args.purpose, || Ok(trust.clone()), &standing)?;
     let (release_digest, policy) = (digest(&feature, "release")?, digest(&feature, "policy")?);
     same("policy set", policy, set.digest())?;
     let (log, then) = match &args.log {
@@ -170,7 +174,6 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
         None => (None, started(&args.result)?),
     };
     // Judged as of the run: an approval that ran out since was in force then.
-    let trust = gate::trust_root(&args.trust.clone().unwrap_or_else(|| args.policies.join("trust.toml")))?;
     let release = service::admit(&files::open_dir("release", &args.release)?, &trust, &set, then)?;
     same("release", release_digest, release.digest())?;
     let verdict = Reviews::open(files::open_dir("result", &args.result)?)?.standing(&feature.id).cloned();
