@@ -1,84 +1,27 @@
-"""Measures the two ONNX files on held-out scenes, through ONNX Runtime, as host and plugin use them.
+"""Measures the two ONNX files on drawn scenes as `cargo run --release -p vaern-node --example figures` does, through ONNX Runtime.
 
-    python models/evaluate.py --work out/models
+    python models/evaluate.py --work out/models [--held-out]
 
-people: the whole frame letterboxed plus overlapping tiles at two larger scales, low threshold; a face or person
-counts as found when the grown boxes (face x1.5, person x1.1, plate x1.25 wide) cover 90 % of it.
-container: one run over the whole masked frame, suppression, one-to-one matching at IoU 0.5. Counted are containers
-of which half is still visible under the masks and whose longer side is at least 16 px of the tensor. Measured twice:
-masked from the truth, and masked with what people.onnx finds at the gate's threshold.
+Without --held-out it looks at the validation scenes, where everything was chosen. The gate's search, its masks and the plugin's
+suppression are said again in Python (gate.py, `suppress`); the figures that count are those of the example.
+
+people: an object at least half visible and 12 px wide is covered if 90 % of its visible pixels lie under masks.
+container: two looks at the whole masked frame, as the plugin takes them; counted are containers of which half is visible, whose shorter side is
+16 px of the tensor, and of which at most half lies under masks. A hit has an IoU of 0.5.
 """
 
 import argparse
 import pathlib
 
 import numpy as np
-import onnxruntime
 from PIL import Image, ImageDraw
 
+import gate
 import scenes
 import tasks
 
 HERE = pathlib.Path(__file__).resolve().parent
-GROW = ((1.5, 1.5), (1.1, 1.1), (1.25, 1.1))
-COLOURS = ((255, 60, 60), (60, 255, 60), (60, 120, 255), (255, 200, 0), (255, 0, 255))
-
-
-class Model:
-    """One ONNX file, one thread."""
-
-    def __init__(self, path):
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        self.session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        _, _, self.height, self.width = self.session.get_inputs()[0].shape
-
-    def rows(self, image):
-        """RGB bytes [H,W,3] to rows."""
-        tensor = (image.astype(np.float32) / 255.0).transpose(2, 0, 1)[None]
-        return self.session.run(None, {"image": np.ascontiguousarray(tensor)})[0][0]
-
-
-def letterbox(picture, width, height):
-    """The whole picture, centred on grey; with the scale and offset to come back."""
-    h, w = picture.shape[:2]
-    scale = min(width / w, height / h)
-    dw, dh = round(w * scale), round(h * scale)
-    x, y = (width - dw) // 2, (height - dh) // 2
-    out = np.full((height, width, 3), scenes.GREY, np.uint8)
-    out[y:y + dh, x:x + dw] = np.asarray(Image.fromarray(picture).resize((dw, dh), Image.BILINEAR))
-    return out, scale, x, y
-
-
-def starts(length, tile, share):
-    """Where tiles begin along one axis, evenly spread; `share` of a tile belongs to its neighbour too."""
-    if length <= tile:
-        return [0]
-    count = int(np.ceil((length - tile * share) / (tile * (1 - share))))
-    return [round(i * (length - tile) / (count - 1)) for i in range(count)]
-
-
-def search(model, picture, low, widths=(960, 1920), overlap=0.25):
-    """Rows above `low` from the whole frame and from tiles of it scaled to `widths`; boxes in picture pixels."""
-    def keep(rows, scale, x, y):
-        rows = rows[rows[:, 4:].max(1) >= low].copy()
-        rows[:, :4] = (rows[:, :4] - (x, y, x, y)) / scale
-        return rows
-
-    image, scale, x, y = letterbox(picture, model.width, model.height)
-    found, runs = [keep(model.rows(image), scale, x, y)], 1
-    for width in widths:
-        scale = width / picture.shape[1]
-        height = round(picture.shape[0] * scale)
-        big = picture if scale == 1 else np.asarray(Image.fromarray(picture).resize((width, height), Image.BILINEAR))
-        for ty in starts(height, model.height, overlap):
-            for tx in starts(width, model.width, overlap):
-                tile = np.full((model.height, model.width, 3), scenes.GREY, np.uint8)
-                part = big[ty:ty + model.height, tx:tx + model.width]
-                tile[:part.shape[0], :part.shape[1]] = part
-                found.append(keep(model.rows(tile), scale, -tx, -ty))
-                runs += 1
-    return np.concatenate(found), runs
+COLOURS = ((255, 60, 60), (60, 255, 60), (60, 120, 255), (255, 200, 0))
 
 
 def overlap(a, boxes):
@@ -103,123 +46,125 @@ def suppress(rows, same=0.45, other=0.65):
     return rows[kept]
 
 
-def gate(model, picture, threshold=0.2, widths=(960, 1920)):
-    """What the gate would mask in a picture, as `scenes.masks` says it."""
-    rows, _ = search(model, picture, threshold, widths)
-    height, width = picture.shape[:2]
-    return [(label, scenes.snap(scenes.grow(row[:4], GROW[label]), 16, width, height))
-            for label in range(3) for row in rows[rows[:, 4 + label] >= threshold]]
+def agree(first, second, partner=0.5):
+    """What `container-model` does with its two looks: what both see gets the mean, what one sees alone keeps half of its score."""
+    joined, left = [], list(second)
+    for a in first:
+        values = [overlap(a, b[None])[0] if a[4:].argmax() == b[4:].argmax() else 0.0 for b in left]
+        if values and max(values) >= partner:
+            b = left.pop(int(np.argmax(values)))
+            w = a[4:].max() / (a[4:].max() + b[4:].max())
+            joined.append(np.concatenate([a[:4] * w + b[:4] * (1 - w), (a[4:] + b[4:]) / 2]))
+        else:
+            joined.append(np.concatenate([a[:4], a[4:] / 2]))
+    joined += [np.concatenate([b[:4], b[4:] / 2]) for b in left]
+    return np.array(joined, np.float32).reshape(-1, first.shape[1])
 
 
-def people(model, material, thresholds, widths, show=None):
-    """Recall by coverage, and how much is masked for nothing."""
-    labels = {n: i for i, n in enumerate(scenes.PEOPLE)}
-    low, tally, runs = min(thresholds), {}, 0
-    for index in range(len(material)):
-        picture = np.asarray(material.frames[index])
-        truth = material.objects(index, labels)
-        rows, runs = search(model, picture, low, widths)
-        due = np.zeros(picture.shape[:2], bool)
-        for label, box, _ in truth:
-            x0, y0, x1, y1 = scenes.snap(scenes.grow(box, tuple(g * 1.1 for g in GROW[label])), 1, material.width, material.height)
-            due[y0:y1, x0:x1] = True
-        for t in thresholds:
-            t = t if isinstance(t, tuple) else (t, t, t)
-            mask = np.zeros(picture.shape[:2], bool)
-            for label in range(3):
-                for row in rows[rows[:, 4 + label] >= t[label]]:
-                    x0, y0, x1, y1 = scenes.snap(scenes.grow(row[:4], GROW[label]), 1, material.width, material.height)
-                    mask[y0:y1, x0:x1] = True
-            score = tally.setdefault(t, {"found": np.zeros(3), "all": np.zeros(3), "mask": 0, "waste": 0, "due": 0, "missed": []})
-            score["mask"] += mask.mean()
-            score["waste"] += (mask & ~due).mean()
-            score["due"] += due.mean()
-            for label, box, visible in truth:
-                if visible < 0.5 or box[2] - box[0] < 12:
-                    continue
-                x0, y0, x1, y1 = (int(v) for v in box)
-                hit = mask[y0:y1, x0:x1].mean() >= 0.9
-                score["found"][label] += hit
-                score["all"][label] += 1
-                if not hit:
-                    score["missed"].append((index, scenes.PEOPLE[label], [int(v) for v in box], round(visible, 2)))
-        if show and index < 12:
-            draw(picture, [r for r in rows if r[4:].max() >= 0.3], truth, show / f"people-{index}.png")
-    print(f"people on {len(material)} held-out scenes of {material.width}x{material.height}, {runs} runs a frame")
-    for t, s in tally.items():
-        part = ", ".join(f"{n} {s['found'][i]:.0f}/{s['all'][i]:.0f} = {s['found'][i] / max(1, s['all'][i]):.4f}" for i, n in enumerate(scenes.PEOPLE))
-        print(f"  threshold {t[0]:.2f}/{t[1]:.2f}/{t[2]:.2f}: recall {part}; masked {s['mask'] / len(material):.4f} of the frame "
-              f"(due {s['due'] / len(material):.4f}), for nothing {s['waste'] / len(material):.4f}")
-    return tally
-
-
-def container(model, material, task, thresholds, show=None, least=16, masker=None):
-    """Recall and precision on masked frames (by the truth, or by what `masker` finds); what masks hide is not visible."""
-    labels = task.labels
-    tally = {t: {"hit": 0, "all": 0, "false": 0, "kind": 0, "by": {}} for t in thresholds}
-    for index in range(len(material)):
-        rects = gate(masker, np.asarray(material.frames[index])) if masker else scenes.masks(material, index)
-        picture = scenes.paint(np.array(material.frames[index]), rects)
-        covered = np.zeros(picture.shape[:2], bool)
-        for _, (x0, y0, x1, y1) in rects:
-            covered[y0:y1, x0:x1] = True
-        image, scale, x, y = letterbox(picture, model.width, model.height)
-        truth = []
-        for label, box, visible in material.objects(index, task.classes):
-            x0, y0, x1, y1 = (int(v) for v in box)
-            truth.append((label, box * scale + (x, y, x, y), visible * (1.0 - covered[y0:y1, x0:x1].mean())))
+def detect(model, picture, floor=0.25):
+    """Everything that `container-model` makes of a masked frame, before its threshold; boxes in the frame's pixels."""
+    small = Image.fromarray(picture).resize(scenes.SMALL, Image.BILINEAR)
+    looks = []
+    for top in ((model.height - scenes.SMALL[1]) // 2, 0):
+        image = np.full((model.height, model.width, 3), gate.GREY, np.uint8)
+        image[top:top + scenes.SMALL[1]] = small
         rows = model.rows(image)
-        counted = [v >= 0.5 and max(b[2:] - b[:2]) >= least for _, b, v in truth]
+        rows = rows[rows[:, 4:].max(1) >= floor]
+        rows[:, 1], rows[:, 3] = rows[:, 1] - top, rows[:, 3] - top
+        looks.append(suppress(rows))
+    found = suppress(agree(*looks))
+    height, width = picture.shape[:2]
+    found[:, :4] = np.clip(found[:, :4] * (width / scenes.SMALL[0]), 0, (width, height) * 2)
+    return found
+
+
+def pixels(runs, height, width):
+    """A mask of the truth as an array."""
+    flat = np.zeros(height * width, bool)
+    for start, length in runs:
+        flat[start:start + length] = True
+    return flat.reshape(height, width)
+
+
+def people(s, thresholds, count):
+    """Recall by coverage, and how much is masked for nothing."""
+    print(f"people on {count} scenes of {s.width}x{s.height}")
+    for threshold in thresholds:
+        found, every, share, waste, by = np.zeros(3), np.zeros(3), 0.0, 0.0, np.zeros(3)
+        for index in range(count):
+            filled = gate.rects(s.seen[index], s.width, s.height, threshold, grid=8)
+            masked, due = np.zeros((s.height, s.width), bool), np.zeros((s.height, s.width), bool)
+            for _, x0, y0, x1, y1 in filled:
+                masked[y0:y1, x0:x1] = True
+            for o in s.truth[index]:
+                if o["class"] not in scenes.PEOPLE:
+                    continue
+                label, box = scenes.PEOPLE.index(o["class"]), np.array(o["bbox"], np.float32)
+                (x0, y0), (x1, y1) = box[:2], box[2:]
+                mid, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 2 * gate.GROW[label] * 1.1 + 10
+                lo, hi = np.maximum(mid - half, 0).astype(int), (mid + half).astype(int)
+                due[lo[1]:hi[1], lo[0]:hi[0]] = True
+                if o["visible"] >= 0.5 and x1 - x0 >= 12:
+                    found[label] += masked[pixels(o["mask"], s.height, s.width)].mean() >= 0.9
+                    every[label] += 1
+            share, waste = share + masked.mean(), waste + (masked & ~due).mean()
+            for label in range(3):
+                alone = np.zeros_like(masked)
+                for _, x0, y0, x1, y1 in filled[filled[:, 0] == label]:
+                    alone[y0:y1, x0:x1] = True
+                by[label] += (alone & ~due).mean()
+        text = ", ".join(f"{n} {a:.0f}/{b:.0f} = {a / max(1, b):.4f}" for n, a, b in zip(scenes.PEOPLE, found, every))
+        print(f"  threshold {threshold}: {text}; masked {share / count:.4f} of the frame, for nothing {waste / count:.4f} "
+              f"(by face, person, plate boxes {by[0] / count:.4f} {by[1] / count:.4f} {by[2] / count:.4f})", flush=True)
+
+
+def container(s, model, task, thresholds, count, threshold=gate.THRESHOLD, truth=False, show=None):
+    """Recall and precision on masked frames (by what the gate found, or by the truth)."""
+    print(f"container on {count} scenes, masked {'from the truth' if truth else 'as the gate masks'}")
+    shrink = scenes.SMALL[0] / s.width
+    tally = {t: {"hit": 0, "all": 0, "right": 0, "said": 0, "kind": 0, "by": np.zeros((len(task.labels), 2), int)} for t in thresholds}
+    for index in range(count):
+        seen = s.seen[index]
+        if truth:
+            seen = np.array([(label, 1.0, *box) for label, box, v in s.objects(index, {n: i for i, n in enumerate(scenes.PEOPLE)}) if v >= 0.2],
+                            np.float32).reshape(-1, 6)
+        filled = gate.rects(seen, s.width, s.height, threshold, grid=8)
+        picture = s.stored(index)
+        masked = gate.paint(picture, filled)
+        rows = detect(model, picture)
+        things = s.objects(index, task.classes)
+        boxes = np.array([b for _, b, _ in things], np.float32).reshape(-1, 4)
+        area = lambda b: masked[int(b[1]):int(b[3]), int(b[0]):int(b[2])].mean() if b[2] - b[0] >= 1 and b[3] - b[1] >= 1 else 1.0
+        counted = np.array([v >= 0.5 and min(b[2:] - b[:2]) * shrink >= 16 and area(b) <= 0.5 for _, b, v in things], bool)
         for t in thresholds:
-            score, free = tally[t], list(range(len(truth)))
-            for row in suppress(rows[rows[:, 4:].max(1) >= t]):
-                rest = np.array([truth[i][1] for i in free]).reshape(-1, 4)
-                values = overlap(row, rest)
-                best = int(values.argmax()) if len(values) else -1
-                if best >= 0 and values[best] >= 0.5:
-                    i = free.pop(best)
-                    if counted[i]:
-                        score["hit"] += 1
-                        score["kind"] += int(row[4:].argmax() == truth[i][0])
-                        pair = score["by"].setdefault(labels[truth[i][0]], [0, 0])
-                        pair[0] += 1
-                elif not any(not c and overlap(row, b[None])[0] > 0.2 for c, (_, b, _) in zip(counted, truth)):
-                    score["false"] += 1
-            score["all"] += sum(counted)
-            for c, (label, _, _) in zip(counted, truth):
-                score["by"].setdefault(labels[label], [0, 0])[1] += c
-        if show and index < 24:
-            draw(image, suppress(rows[rows[:, 4:].max(1) >= 0.4]), truth, show / f"container-{index}.png")
-    print(f"container on {len(material)} held-out scenes of {material.width}x{material.height}, "
-          f"masked {'as the gate masks' if masker else 'from the truth'}, one run a frame")
-    for t, s in tally.items():
-        by = ", ".join(f"{k} {a}/{b}" for k, (a, b) in sorted(s["by"].items()))
-        print(f"  threshold {t:.2f}: recall {s['hit']}/{s['all']} = {s['hit'] / max(1, s['all']):.4f}, precision "
-              f"{s['hit'] / max(1, s['hit'] + s['false']):.4f} ({s['false']} false), kind right {s['kind'] / max(1, s['hit']):.4f}; {by}")
-    return tally
-
-
-def draw(picture, rows, truth, path):
-    """Predictions in colour, truth in white."""
-    image = Image.fromarray(picture)
-    pen = ImageDraw.Draw(image)
-    for _, box, _ in truth:
-        pen.rectangle([float(v) for v in box], outline=(255, 255, 255))
-    for row in rows:
-        pen.rectangle([float(v) for v in row[:4]], outline=COLOURS[int(row[4:].argmax())], width=2)
-    image.save(path)
-
-
-def run(render, work, out, show=None, count=None):
-    """Both models on the held-out scenes."""
-    for seed, n, (w, h) in tasks.HELD_OUT:
-        material = scenes.render(render, pathlib.Path(work) / f"held-out-{w}", seed, n, w, h)
-        if count:
-            material.truth = material.truth[:count]
-        container(Model(out / "container.onnx"), material, tasks.TASKS["container"], (0.3, 0.35, 0.4, 0.44, 0.5), show)
-        finder = Model(out / "people.onnx")
-        container(Model(out / "container.onnx"), material, tasks.TASKS["container"], (0.3, 0.35, 0.4, 0.44, 0.5), masker=finder)
-        people(finder, material, (0.1, 0.15, 0.2, 0.25, 0.3), (w // 2, w), show)
+            score = tally[t]
+            kept = rows[rows[:, 4:].max(1) >= t]
+            kept = kept[[area(r) <= 0.5 for r in kept]] if len(kept) else kept
+            values = np.array([overlap(r, boxes) for r in kept]).reshape(len(kept), len(boxes))
+            for i in np.nonzero(counted)[0]:
+                hit = len(kept) > 0 and values[:, i].max() >= 0.5
+                score["by"][things[i][0]] += (hit, 1)
+                score["hit"] += hit
+                score["all"] += 1
+            for r, row in zip(kept, values):
+                best = row.argmax() if len(row) and row.max() >= 0.5 else -1
+                if best < 0 or counted[best]:
+                    score["said"] += 1
+                    score["right"] += best >= 0
+                    score["kind"] += best >= 0 and things[best][0] == r[4:].argmax()
+        if show and index < 60:
+            pen = ImageDraw.Draw(drawn := Image.fromarray(picture))
+            for box, c in zip(boxes, counted):
+                pen.rectangle([float(v) for v in box], outline=(255, 255, 255) if c else (150, 150, 150))
+            for row in rows[rows[:, 4:].max(1) >= thresholds[len(thresholds) // 2]]:
+                if area(row) <= 0.5:
+                    pen.rectangle([float(v) for v in row[:4]], outline=COLOURS[int(row[4:].argmax())], width=3)
+                    pen.text((float(row[0]), float(row[1]) - 10), f"{row[4:].max():.2f}", fill=COLOURS[int(row[4:].argmax())])
+            drawn.save(show / f"container-{index:03}.jpg", quality=90)
+    for t, c in tally.items():
+        by = ", ".join(f"{k} {a}/{b}" for k, (a, b) in zip(task.labels, c["by"]))
+        print(f"  threshold {t:.2f}: recall {c['hit']}/{c['all']} = {c['hit'] / max(1, c['all']):.4f}, precision {c['right']}/{c['said']} = "
+              f"{c['right'] / max(1, c['said']):.4f}, kind right {c['kind'] / max(1, c['right']):.4f}; {by}", flush=True)
 
 
 def main():
@@ -227,13 +172,27 @@ def main():
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("--render", default=HERE.parent / "target/release/examples/render")
     ask.add_argument("--work", default=HERE.parent / "out/models", type=pathlib.Path)
-    ask.add_argument("--out", default=HERE, type=pathlib.Path, help="where the ONNX files lie")
+    ask.add_argument("--people", default=HERE / "people.onnx", type=pathlib.Path)
+    ask.add_argument("--container", default=HERE / "container.onnx", type=pathlib.Path)
+    ask.add_argument("--only", choices=("people", "container"))
+    ask.add_argument("--held-out", action="store_true")
+    ask.add_argument("--gate", type=float, default=gate.THRESHOLD, help="the gate's threshold where containers are measured")
+    ask.add_argument("--thresholds", type=float, nargs="+", default=(0.4, 0.45, 0.5, 0.55, 0.6))
     ask.add_argument("--show", type=pathlib.Path, help="draw predictions into this folder")
     ask.add_argument("--count", type=int, help="only the first scenes")
     args = ask.parse_args()
     if args.show:
         args.show.mkdir(parents=True, exist_ok=True)
-    run(args.render, args.work, args.out, args.show, args.count)
+    table = tasks.HELD_OUT if args.held_out else tasks.VALIDATION
+    s = scenes.render(args.render, args.work / ("held-out" if args.held_out else "validation"), *table, masks=True)
+    count = args.count or len(s)
+    s.look(args.people)
+    if args.only != "container":
+        people(s, (0.15, 0.2, 0.25, 0.3, 0.35), count)
+    if args.only != "people":
+        task, model = tasks.TASKS["container"], gate.Model(args.container)
+        container(s, model, task, args.thresholds, count, args.gate, show=args.show)
+        container(s, model, task, args.thresholds, count, truth=True)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ from onnx import TensorProto, helper, numpy_helper
 import detector
 
 
-def export(params, classes, height, width, path, name):
-    """Writes `path`: input `image` [1,3,H,W], output `boxes` [1,N,4+C]."""
+def export(params, widths, classes, height, width, path, name):
+    """Writes `path` from `Detector.plain`: input `image` [1,3,H,W], output `boxes` [1,N,4+C]."""
     nodes, consts = [], []
 
     def const(label, value):
@@ -22,12 +22,12 @@ def export(params, classes, height, width, path, name):
         nodes.append(helper.make_node(kind, inputs, [label], name=label, **attributes))
         return label
 
-    table = detector.layers(len(classes))
+    table = detector.layers(widths, len(classes))
 
     def conv(label, x, relu=False, add=None):
         k, stride, _, _ = table[label]
         pad = [k // 2] * 4
-        w = const(label + ".w", np.transpose(np.asarray(params[label]["w"], np.float32), (3, 2, 0, 1)))
+        w = const(label + ".w", np.asarray(params[label]["w"], np.float32))
         b = const(label + ".b", np.asarray(params[label]["b"], np.float32))
         y = op("Conv", [x, w, b], label + ".conv", kernel_shape=[k, k], strides=[stride, stride], pads=pad)
         if add is not None:
@@ -48,8 +48,10 @@ def export(params, classes, height, width, path, name):
         ends = [const(f"{label}.{n}", np.array([v], np.int64)) for n, v in (("s", start), ("e", end), ("x", 2))]
         return op("Slice", [x, *ends], label)
 
-    widths, out = detector.WIDTHS, 4 + len(classes)
+    c3_width, c4_width, out = widths[2], widths[3], 4 + len(classes)
     x = conv("c2", conv("c1", "image", True), True)
+    if "c2b" in table:
+        x = conv("c2b", x, True, add=x)
     x = conv("c3", x, True)
     c3 = conv("c3b", x, True, add=x)
     x = conv("c4", c3, True)
@@ -57,9 +59,9 @@ def export(params, classes, height, width, path, name):
     x = conv("c5", c4, True)
     x = conv("c5b", x, True, add=x)
     p5 = conv("c5c", x, True, add=x)
-    up5 = double(conv("l5", p5), widths["c4"], height // 32, width // 32, "up5")
+    up5 = double(conv("l5", p5), c4_width, height // 32, width // 32, "up5")
     p4 = conv("p4", op("Add", [c4, up5], "mix4"), True)
-    up4 = double(conv("l4", p4), widths["c3"], height // 16, width // 16, "up4")
+    up4 = double(conv("l4", p4), c3_width, height // 16, width // 16, "up4")
     p3 = conv("p3", op("Add", [c3, up4], "mix3"), True)
     rows = []
     for head, level, stride in (("h3", p3, 8), ("h4", p4, 16), ("h5", p5, 32)):
@@ -87,3 +89,13 @@ def export(params, classes, height, width, path, name):
     onnx.checker.check_model(model, full_check=True)
     with open(path, "wb") as file:
         file.write(model.SerializeToString(deterministic=True))
+
+
+def read(path):
+    """The plain weights of an exported file, as `Detector.plain` gives them."""
+    found = {}
+    for const in onnx.load(path).graph.initializer:
+        name, _, kind = const.name.partition(".")
+        if kind in ("w", "b") and const.data_type == TensorProto.FLOAT:
+            found.setdefault(name, {})[kind] = numpy_helper.to_array(const)
+    return found

@@ -1,8 +1,9 @@
-"""Drawn scenes as training material: renders them, keeps them as one array, cuts batches from them.
+"""Drawn scenes as training material: renders them, keeps them as arrays, cuts batches from them.
 
 Everything random is drawn from (seed, step), so a run can be repeated.
 """
 
+import hashlib
 import io
 import json
 import pathlib
@@ -15,42 +16,44 @@ import numpy as np
 from PIL import Image
 
 import detector
+import gate
 
-GREY = 114  # the letterbox filling of the door (`letterbox-centre`)
-FACE, PERSON, PLATE = 0, 1, 2
 PEOPLE = ("face", "person", "plate")
-FILLS = ((40, 90, 160), (60, 110, 180), (200, 160, 40))  # of policies/masking/irreversible-v1.toml
+SMALL = (640, 360)  # a frame as it lies in the tensor of the container model
+LOW = 0.1  # what the gate saw is kept down to this score
 
 
-def render(binary, folder, seed, count, width, height, chunk=200):
-    """Renders `count` scenes from `seed` on into `folder` (frames.npy, truth.json), or reuses what is there."""
-    folder = pathlib.Path(folder)
+def render(binary, folder, seed, count, size, masks=False, chunk=100):
+    """Renders `count` scenes from `seed` on into `folder` (frames.npy, small.npy, truth.json), or reuses
+    what is there. With `masks` the truth holds the visible pixels of each object."""
+    folder, (width, height) = pathlib.Path(folder), size
     truth_file = folder / "truth.json"
     if truth_file.exists():
         return Scenes(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    frames = np.lib.format.open_memmap(
-        folder / "frames.npy", mode="w+", dtype=np.uint8, shape=(count, height, width, 3))
-    truth, done = [], 0
-    while done < count:
-        part = folder / "part"
+    array = lambda name, w, h: np.lib.format.open_memmap(
+        folder / name, mode="w+", dtype=np.uint8, shape=(count, h, w, 3))
+    frames, small = array("frames.npy", width, height), array("small.npy", *SMALL)
+    truth, part = [], folder / "part"
+    for done in range(0, count, chunk):
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir()
         n = min(chunk, count - done)
         subprocess.run(
-            [binary, "--out", part, "--count", str(n), "--seed", str(seed + done), "--size",
-             f"{width}x{height}", "--format", "ppm"], check=True, stdout=subprocess.DEVNULL)
+            [binary, "--out", part, "--count", str(n), "--seed", str(seed + done), "--size", f"{width}x{height}",
+             "--format", "ppm", "--threads", "1"] + ["--masks"] * masks, check=True, stdout=subprocess.DEVNULL)
         lines = [json.loads(line) for line in (part / "truth.jsonl").read_text().splitlines() if line.strip()]
         pictures = sorted(part.rglob("*.ppm"))
         if len(lines) != n or len(pictures) != n:
             raise SystemExit(f"asked for {n} scenes, got {len(pictures)} pictures and {len(lines)} truths")
         for i, (line, picture) in enumerate(zip(lines, pictures)):
-            frames[done + i] = np.asarray(Image.open(picture).convert("RGB"))
-            truth.append(line["objects"])
-        done += n
-        print(f"rendered {done}/{count} scenes of {folder.name}", flush=True)
-    shutil.rmtree(folder / "part", ignore_errors=True)
+            image = Image.open(picture).convert("RGB")
+            frames[done + i], small[done + i] = np.asarray(image), np.asarray(image.resize(SMALL, Image.BILINEAR))
+            truth.append([o for o in line["objects"] if o["class"] in ("face", "person", "plate", "container")])
+        print(f"rendered {done + n}/{count} scenes of {folder.name}", flush=True)
+    shutil.rmtree(part, ignore_errors=True)
     frames.flush()
+    small.flush()
     truth_file.write_text(json.dumps(truth))
     return Scenes(folder)
 
@@ -59,10 +62,12 @@ class Scenes:
     """A folder of rendered scenes."""
 
     def __init__(self, folder):
-        folder = pathlib.Path(folder)
-        self.frames = np.load(folder / "frames.npy", mmap_mode="r")
-        self.truth = json.loads((folder / "truth.json").read_text())
+        self.folder = pathlib.Path(folder)
+        self.frames = np.load(self.folder / "frames.npy", mmap_mode="r")
+        self.small = np.load(self.folder / "small.npy", mmap_mode="r")
+        self.truth = json.loads((self.folder / "truth.json").read_text())
         self.height, self.width = self.frames.shape[1:3]
+        self.seen = None
 
     def __len__(self):
         return len(self.truth)
@@ -73,88 +78,74 @@ class Scenes:
         for o in self.truth[index]:
             label = classes.get(o["class"])
             if label is None and o["class"] == "container":
-                label = classes.get(o.get("kind") or o.get("attributes", {}).get("kind"))
+                label = classes.get(o["kind"])
             if label is not None:
-                found.append((label, np.array(o["bbox"], np.float32), float(o.get("visible", 1.0))))
+                found.append((label, np.array(o["bbox"], np.float32), float(o["visible"])))
         return found
 
+    def stored(self, index):
+        """A scene as a camera stores it: through JPEG."""
+        file = io.BytesIO()
+        Image.fromarray(np.asarray(self.frames[index])).save(file, "JPEG", quality=90)
+        return np.array(Image.open(file))
 
-def grow(box, factor):
-    """A box grown about its centre; `factor` is one number or (horizontal, vertical)."""
-    fx, fy = (factor, factor) if np.isscalar(factor) else factor
-    cx, cy = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-    w, h = (box[2] - box[0]) * fx / 2, (box[3] - box[1]) * fy / 2
-    return np.array([cx - w, cy - h, cx + w, cy + h], np.float32)
+    def look(self, path):
+        """Lets the gate's model search every scene (once; kept in the folder)."""
+        kept = self.folder / f"seen-{hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()[:12]}.npz"
+        if not kept.exists():
+            model = gate.Model(path)
+            seen = []
+            for i in range(len(self)):
+                seen.append(gate.search(model, self.stored(i), LOW))
+                if (i + 1) % 200 == 0:
+                    print(f"searched {i + 1}/{len(self)} scenes of {self.folder.name}", flush=True)
+            part = kept.with_suffix(".part.npz")
+            np.savez(part, rows=np.concatenate(seen), ends=np.cumsum([len(s) for s in seen]))
+            part.replace(kept)
+        file = np.load(kept)
+        self.seen = np.split(file["rows"], file["ends"][:-1])
+        return self
 
 
-def snap(box, step, width, height):
-    """A box widened to a grid of `step` pixels, inside the picture, as whole numbers."""
-    x0, y0 = int(max(0, box[0] // step * step)), int(max(0, box[1] // step * step))
-    return x0, y0, int(min(width, -(-box[2] // step) * step)), int(min(height, -(-box[3] // step) * step))
-
-
-def masks(scenes, index, rng=None):
-    """The rectangles that the gate would fill in one scene. With `rng`: with the gate's mistakes added."""
-    rects = []
-    factors = {FACE: 1.5, PERSON: 1.1, PLATE: (1.25, 1.1)}
-    step = 16 * scenes.width / 1920 if rng is None else rng.choice([8, 16]) * scenes.width / rng.choice([1280, 1920])
-    for label, box, visible in scenes.objects(index, {n: i for i, n in enumerate(PEOPLE)}):
-        if visible < 0.2 or (rng is not None and rng.random() < 0.05):
-            continue
-        factor = np.array(factors[label]) * (1.0 if rng is None else rng.uniform(0.95, 1.2))
-        rects.append((label, snap(grow(box, tuple(np.broadcast_to(factor, 2))), step, scenes.width, scenes.height)))
-    if rng is None:
-        return rects
-    if rng.random() < 0.5:
+def masks(s, index, rng):
+    """What may be masked in a scene: what the gate found there, or its truth with mistakes; more or less of it."""
+    grid = rng.choice([8, 16])
+    if s.seen is not None and rng.random() < 0.7:
+        filled = gate.rects(s.seen[index], s.width, s.height, rng.choice([0.14, 0.2, 0.2, 0.3]), grid)
+        return filled[rng.random(len(filled)) > rng.choice([0.0, 0.03])]
+    seen = [(label, 1.0, *box) for label, box, visible in s.objects(index, {n: i for i, n in enumerate(PEOPLE)})
+            if visible >= 0.2 and rng.random() > 0.04]
+    if rng.random() < 0.3:  # and some for nothing
         for _ in range(rng.integers(1, 4)):
-            w, h = np.exp(rng.uniform(np.log(0.01), np.log(0.12), 2)) * scenes.width
-            x, y = rng.uniform(0, scenes.width), rng.uniform(0.2, 1.0) * scenes.height
-            rects.append((int(rng.integers(3)), snap((x, y, x + w, y + h), step, scenes.width, scenes.height)))
-    if rng.random() < 0.6:
-        rects += clumps(rects, rng, step, scenes.width, scenes.height)
-    return rects
+            w, h = np.exp(rng.uniform(np.log(0.01), np.log(0.12), 2)) * s.width
+            x, y = rng.uniform(0, s.width), rng.uniform(0.2, 1.0) * s.height
+            seen.append((rng.integers(3), 1.0, x, y, x + w, y + h))
+    # Several cells and tiles see each of them, every one a little otherwise.
+    found = [(label, score, x0 + rng.normal(0, 0.05) * (x1 - x0), y0 + rng.normal(0, 0.05) * (y1 - y0),
+              x1 + rng.normal(0, 0.05) * (x1 - x0), y1 + rng.normal(0, 0.05) * (y1 - y0))
+             for label, score, x0, y0, x1, y1 in seen for _ in range(rng.integers(1, 4))]
+    return gate.rects(np.array(found, np.float32).reshape(-1, 6), s.width, s.height, 0.2, grid)
 
 
-def clumps(rects, rng, step, width, height):
-    """What a gate that would rather mask too much adds: piles of shifted boxes on persons, poles, windows and bumpers."""
-    seeds = [(label, r) for label, r in rects if rng.random() < 0.6]
-    for label, count, least, most, flat in ((PERSON, 9, 0.03, 0.25, (1.6, 3.0)), (PLATE, 5, 0.012, 0.06, (0.3, 0.7))):
-        for _ in range(rng.integers(0, count)):
-            w = np.exp(rng.uniform(np.log(least), np.log(most))) * width / (2.2 if label == PERSON else 1.0)
-            h = w * rng.uniform(*flat)
-            x, y = rng.uniform(-0.02, 1.0) * width, rng.uniform(0.15, 0.85) * height
-            seeds.append((label, (x, y - h / 2, x + w, y + h / 2)))
-    found = []
-    for label, (x0, y0, x1, y1) in seeds:
-        for _ in range(rng.integers(1, 5)):
-            w, h = (x1 - x0) * rng.uniform(0.7, 1.2), (y1 - y0) * rng.uniform(0.7, 1.2)
-            x, y = (x0 + x1) / 2 + (x1 - x0) * rng.normal(0, 0.15), (y0 + y1) / 2 + (y1 - y0) * rng.normal(0, 0.12)
-            found.append((label, snap((x - w / 2, y - h / 2, x + w / 2, y + h / 2), step, width, height)))
-    return found
-
-
-def paint(picture, rects, rng=None):
-    """Fills rectangles with one colour per class: the demo policy's own, or with `rng` mostly others."""
-    colours = np.array(FILLS)
-    if rng is not None:
-        way = rng.random()
-        if way < 0.5:
-            colours = colours + rng.integers(-10, 11, (3, 3))
-        elif way < 0.75:
-            colours = rng.integers(0, 160, (3, 1)) + rng.integers(-12, 13, (3, 3))
-        else:
-            colours = rng.integers(0, 256, (3, 3))
-    for label, (x0, y0, x1, y1) in rects:
-        picture[y0:y1, x0:x1] = np.clip(colours[label], 0, 255)
-    return picture
+def colours(rng):
+    """One colour a class: mostly the demo policy's own."""
+    way = rng.random()
+    if way < 0.6:
+        return gate.FILLS
+    if way < 0.8:
+        return np.clip(gate.FILLS + rng.integers(-12, 13, (3, 3)), 0, 255)
+    return rng.integers(0, 160, (3, 1)) + rng.integers(0, 13, (3, 3)) if way < 0.9 else rng.integers(0, 256, (3, 3))
 
 
 def window(picture, x, y, scale, width, height, resample):
     """The part of a picture that begins at (x, y) and is scaled by `scale` into width x height; grey outside."""
     h, w = picture.shape[:2]
     x0, y0, x1, y1 = max(0.0, x), max(0.0, y), min(w, x + width / scale), min(h, y + height / scale)
-    out = np.full((height, width, 3), GREY, np.uint8)
+    out = np.full((height, width, 3), gate.GREY, np.uint8)
     if x1 - x0 < 2 or y1 - y0 < 2:
+        return out
+    if scale == 1 and x == int(x) and y == int(y):
+        out[int(y0 - y):int(y1 - y), int(x0 - x):int(x1 - x)] = picture[int(y0):int(y1), int(x0):int(x1)]
         return out
     # Whole source pixels first, so that only what is needed leaves the disk.
     ax, ay, bx, by = int(x0), int(y0), int(np.ceil(x1)), int(np.ceil(y1))
@@ -203,33 +194,36 @@ def targets(objects, classes, width, height):
     return score, box, weight
 
 
-def sample(scenes, task, seed, step, slot):
-    """One training picture with its targets."""
-    rng = np.random.default_rng([seed, step, slot])
-    s = scenes[int(rng.choice(len(scenes), p=task.shares))]
-    base = 960.0 / s.width
+def whole(s, task, rng):
+    """A whole frame as the plugin's model gets it, masked, now and then nearer or farther: picture and objects."""
     index = int(rng.integers(len(s)))
-    for _ in range(3):  # a scene with something in it, mostly
-        if any(v >= task.visible and max(b[2:] - b[:2]) * base >= 3 * task.least for _, b, v in s.objects(index, task.classes)):
-            break
-        index = int(rng.integers(len(s)))
-    picture = s.frames[index]
-    width, height = task.crop
+    shrink = SMALL[0] / s.width
+    picture = np.array(s.small[index])
+    filled = masks(s, index, rng) if rng.random() > 0.04 else np.zeros((0, 5), int)
+    filled = filled.astype(float)
+    filled[:, 1:3], filled[:, 3:] = np.floor(filled[:, 1:3] * shrink), np.ceil(filled[:, 3:] * shrink)
+    masked = gate.paint(picture, filled.astype(int), colours(rng))
+    objects = []
+    for label, b, visible in s.objects(index, task.classes):
+        b = b * shrink
+        x0, y0, x1, y1 = (int(round(float(v))) for v in b)
+        part = masked[y0:max(y1, y0 + 1), x0:max(x1, x0 + 1)]
+        objects.append((label, b, visible * (1.0 - part.mean() if part.size else 0.0)))
+    (width, height), (w, h) = task.crop, SMALL
+    if rng.random() < 0.4:
+        return picture, objects, (0.0, -(height - h) / 2, 1.0)
+    zoom = float(np.exp(rng.uniform(*np.log(task.zoom))))
+    slack = lambda inner, outer: rng.uniform(min(0.0, inner - outer), max(0.0, inner - outer))
+    return picture, objects, (slack(w, width / zoom), slack(h, height / zoom), zoom)
+
+
+def part(s, task, rng):
+    """A part of a frame at any scale: picture, objects, and which part."""
+    index = int(rng.integers(len(s)))
     objects = s.objects(index, task.classes)
-    if task.masked:
-        rects = [] if rng.random() < 0.06 else masks(s, index, rng)
-        picture = paint(np.array(picture), rects, rng)
-        covered = np.zeros(picture.shape[:2], bool)
-        for _, (x0, y0, x1, y1) in rects:
-            covered[y0:y1, x0:x1] = True
-        fresh = []
-        for label, b, visible in objects:
-            x0, y0, x1, y1 = (int(v) for v in b)
-            part = covered[max(0, y0):y1, max(0, x0):x1]
-            fresh.append((label, b, visible * (1.0 - part.mean() if part.size else 0.0)))
-        objects = fresh
-    zoom = float(np.exp(rng.uniform(np.log(task.zoom[0]), np.log(task.zoom[1]))))
-    zoom *= base
+    base = 960.0 / s.width
+    zoom = float(np.exp(rng.uniform(*np.log(task.zoom)))) * base
+    width, height = task.crop
     vw, vh = width / zoom, height / zoom
     if objects and rng.random() < task.aim:
         # Large and small things alike, though most are small.
@@ -242,8 +236,16 @@ def sample(scenes, task, seed, step, slot):
     if rng.random() < 0.9:  # mostly inside the frame
         x = float(np.clip(x, min(0, s.width - vw), max(0, s.width - vw)))
         y = float(np.clip(y, min(0, s.height - vh), max(0, s.height - vh)))
-    resample = rng.choice([Image.BILINEAR, Image.BOX, Image.BICUBIC], p=[0.6, 0.2, 0.2])
-    image = window(picture, x, y, zoom, width, height, int(resample))
+    return s.frames[index], objects, (x, y, zoom)
+
+
+def sample(material, task, seed, step, slot):
+    """One training picture with its targets."""
+    rng = np.random.default_rng([seed, step, slot])
+    s = material[str(rng.choice(list(task.shares), p=list(task.shares.values())))]
+    picture, objects, (x, y, zoom) = (whole if task.masked else part)(s, task, rng)
+    width, height = task.crop
+    image = window(picture, x, y, zoom, width, height, int(rng.choice([Image.BILINEAR, Image.BOX, Image.BICUBIC], p=[0.7, 0.15, 0.15])))
     kept = []
     for label, b, visible in objects:
         b = (b - (x, y, x, y)) * zoom
@@ -256,23 +258,22 @@ def sample(scenes, task, seed, step, slot):
     if rng.random() < 0.5:
         image = image[:, ::-1]
         kept = [(label, np.array([width - c[2], c[1], width - c[0], c[3]], np.float32), k) for label, c, k in kept]
-    if rng.random() < 0.3:
+    if rng.random() < (0.1 if task.masked else 0.25):
         file = io.BytesIO()
         Image.fromarray(np.ascontiguousarray(image)).save(file, "JPEG", quality=int(rng.integers(60, 96)))
         image = np.asarray(Image.open(file))
-    light = rng.uniform(0.8, 1.25) * rng.uniform(0.93, 1.07, 3), rng.uniform(-0.06, 0.06)
-    return (image, np.concatenate([light[0], [light[1]]]).astype(np.float32),
-            *targets(kept, task.count, width, height))
+    light = np.append(rng.uniform(0.8, 1.25) * rng.uniform(0.93, 1.07, 3), rng.uniform(-0.06, 0.06)).astype(np.float32)
+    return (image, light, *targets(kept, len(task.labels), width, height))
 
 
-def batches(scenes, task, seed, start, end, ahead=6):
+def batches(material, task, seed, start, end, ahead=6):
     """Batches start..end, prepared in a thread while the last one is being learned."""
     line = queue.Queue(ahead)
 
     def fill():
         try:
             for step in range(start, end):
-                made = [sample(scenes, task, seed, step, slot) for slot in range(task.batch)]
+                made = [sample(material, task, seed, step, slot) for slot in range(task.batch)]
                 line.put([np.stack(part) for part in zip(*made)])
         except BaseException as error:  # handed over: the thread has nobody to tell
             line.put(error)

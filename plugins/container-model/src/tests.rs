@@ -3,18 +3,36 @@
 use vaern_sdk::testing::{FakeFrame, Grant};
 use vaern_sdk::{Detection, ModelError, Plugin, PluginError, Region, Tensor};
 
-use crate::{ContainerModel, LABELS, SPEC};
+use crate::{AGAIN, ContainerModel, LABELS, SPEC};
 
 fn frame_with(rows: Vec<[f32; 8]>) -> FakeFrame {
-    frame_answering(Tensor { shape: vec![1, u32::try_from(rows.len()).unwrap(), 8], data: rows.concat() })
+    // What a model that sees the same in both looks says: the picture lies 12 pixels higher in the second.
+    let again = rows.iter().map(|[x0, y0, x1, y1, scores @ ..]| {
+        let [a, b, c, d] = *scores;
+        [*x0, y0 - 12.0, *x1, y1 - 12.0, a, b, c, d]
+    });
+    let again = again.collect();
+    frame_seen_twice(rows, again)
+}
+
+fn frame_seen_twice(first: Vec<[f32; 8]>, second: Vec<[f32; 8]>) -> FakeFrame {
+    frame(move |picture| {
+        // Row 0 is letterbox grey where the picture lies in the middle, and the picture's own where it lies on top.
+        let rows = if picture.data[0] == 114.0 / 255.0 { &first } else { &second };
+        Tensor { shape: vec![1, u32::try_from(rows.len()).unwrap(), 8], data: rows.concat() }
+    })
 }
 
 fn frame_answering(boxes: Tensor) -> FakeFrame {
-    FakeFrame::filled(1280, 720, [90, 90, 90]).only(&[Grant::Models]).declaring(&[SPEC]).with_model(
+    frame(move |_| boxes.clone())
+}
+
+fn frame(answer: impl Fn(&Tensor) -> Tensor + 'static) -> FakeFrame {
+    FakeFrame::filled(1280, 720, [90, 90, 90]).only(&[Grant::Models]).declaring(&[SPEC, AGAIN]).with_model(
         "container",
         move |inputs| {
             assert_eq!(inputs[0].shape, [1, 3, 384, 640]);
-            Ok(vec![boxes.clone()])
+            Ok(vec![answer(&inputs[0])])
         },
     )
 }
@@ -46,6 +64,46 @@ fn one_container_is_one_detection() {
         found.iter().map(|d| (d.label, d.region.x, d.score)).collect::<Vec<_>>(),
         [(0, 208, 230), (3, 800, 179)]
     );
+}
+
+#[test]
+fn two_looks_at_one_container_are_joined_nearer_to_the_stronger() {
+    let first = vec![row(100.0, 112.0, 200.0, 212.0, 0, 0.9)];
+    let second = vec![row(110.0, 100.0, 210.0, 200.0, 0, 0.6)];
+    let found = ContainerModel::detect(&frame_seen_twice(first, second)).unwrap();
+    assert_eq!(found, [Detection { label: 0, region: Region { x: 208, y: 200, width: 200, height: 200 }, score: 191 }]);
+}
+
+#[test]
+fn what_one_look_sees_alone_keeps_half_of_its_score() {
+    let weak = row(100.0, 112.0, 200.0, 212.0, 0, 0.9);
+    let sure = row(400.0, 112.0, 500.0, 212.0, 1, 1.0);
+    let elsewhere = row(400.0, 300.0, 500.0, 350.0, 1, 0.9);
+    for (first, second) in [(vec![weak, sure], vec![elsewhere]), (vec![elsewhere], vec![weak, sure])] {
+        let found = ContainerModel::detect(&frame_seen_twice(first, second)).unwrap();
+        assert_eq!(found.iter().map(|d| (d.label, d.region.x, d.score)).collect::<Vec<_>>(), [(1, 800, 128)]);
+    }
+}
+
+#[test]
+fn looks_that_name_it_otherwise_do_not_agree() {
+    let called = |class| vec![row(100.0, 112.0, 200.0, 212.0, class, 0.9)];
+    let moved = |class| vec![row(100.0, 100.0, 200.0, 200.0, class, 0.9)];
+    assert_eq!(ContainerModel::detect(&frame_seen_twice(called(0), moved(3))), Ok(vec![]));
+    assert_eq!(ContainerModel::detect(&frame_seen_twice(called(3), moved(3))).unwrap().len(), 1);
+}
+
+#[test]
+fn a_frame_that_fills_the_tensor_is_looked_at_once() {
+    let looks = std::rc::Rc::new(std::cell::Cell::new(0));
+    let counted = std::rc::Rc::clone(&looks);
+    let frame = FakeFrame::filled(640, 384, [90; 3]).with_model("container", move |_| {
+        counted.set(counted.get() + 1);
+        Ok(vec![Tensor { shape: vec![1, 1, 8], data: row(10.0, 22.0, 110.0, 122.0, 1, 0.9).to_vec() }])
+    });
+    let found = ContainerModel::detect(&frame).unwrap();
+    assert_eq!(found, [Detection { label: 1, region: Region { x: 10, y: 22, width: 100, height: 100 }, score: 230 }]);
+    assert_eq!(looks.get(), 1);
 }
 
 #[test]
@@ -116,7 +174,8 @@ fn the_manifest_and_the_description_agree() {
     let manifest = include_str!("../vaern.toml");
     let labels = format!("labels = [{}]", LABELS.iter().map(|l| format!("{l:?}")).collect::<Vec<_>>().join(", "));
     assert!(manifest.contains(&labels));
-    assert!(manifest.contains("size = { width = 640, height = 384 }"));
+    assert_eq!(manifest.matches("size = { width = 640, height = 384 }").count(), 2);
+    assert!(manifest.contains("fit = \"letterbox-centre\"") && manifest.contains("fit = \"letterbox-top-left\""));
     assert!(manifest.contains("capabilities = [\"models\"]"));
     assert_eq!(ContainerModel::describe().labels, LABELS);
 }
