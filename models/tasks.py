@@ -52,5 +52,5 @@ TASKS = {
         name="container", labels=("affaldscontainer", "glascontainer", "nedgravet_container", "byggecontainer"),
         names=(("nedgravet", 2), ("lukketcontainer", 3)), widths=(16, 32, 48, 48, 48, 32), masked=True,
         zoom=(0.75, 1.35), visible=0.3, least=8.0, alpha=0.5, quality=True,
-        stages=((4000, 4e-3, False), (4500, 4e-3, True), (2000, 2e-3, True)), seed=12, shares={"street": 0.4, "more": 0.6}, batch=4, crop=(640, 384), shift=(1.0, 1.0, 1.0, 1.0)),
+        stages=((4000, 4e-3, False), (4500, 4e-3, True)), seed=12, shares={"street": 0.4, "more": 0.6}, batch=4, crop=(640, 384), shift=(1.04, 1.04, 1.04, 1.04)),
 }
