@@ -56,7 +56,7 @@ pub enum SealError {
     #[error("the signatures of the policy set: {0}")]
     Signature(SigError),
     /// A file is not the one that was signed.
-    #[error("`{file}` is not the file that was signed")]
+    #[error("the policy set was changed: `{file}` is not the file that was signed")]
     Altered {
         /// Path inside the policy directory.
         file: String,

@@ -82,7 +82,7 @@ fn worlds() -> &'static [PolicySet] {
             seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             (seed >> 16) as u8
         };
-        (0..96)
+        (0..48)
             .map(|at| {
                 let forbids = if at % 2 == 0 { 0 } else { dice() & 0x3f };
                 world(dice(), dice() | 1, dice() % 2 == 0, dice() % 3 != 0, forbids)
@@ -109,9 +109,9 @@ fn asked() -> impl Strategy<Value = Manifest> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
-    fn pol_04n_grants_never_allow_what_the_rules_deny(at in 0..96_usize, manifest in asked()) {
+    fn pol_04n_grants_never_allow_what_the_rules_deny(at in 0..48_usize, manifest in asked()) {
         let set = &worlds()[at];
         let Ok(grants) = set.grants(&manifest) else { return Ok(()) };
         let release = ReleaseView::of(&manifest);
@@ -148,5 +148,5 @@ proptest! {
 #[test]
 fn pol_04p_some_of_the_generated_worlds_grant_something_and_some_refuse() {
     let granted = worlds().iter().filter(|set| set.grants(&manifest()).is_ok()).count();
-    assert!(granted > 10 && granted < 90, "{granted} of 96");
+    assert!(granted > 5 && granted < 45, "{granted} of 48");
 }

@@ -26,7 +26,7 @@ pub struct ReleaseView {
     pub labels: BTreeSet<Label>,
     /// Interfaces it asks for.
     pub capabilities: BTreeSet<Interface>,
-    /// Whether all three licences are named.
+    /// Whether the licences of all that it brings are named.
     pub licences_named: bool,
 }
 
@@ -34,14 +34,16 @@ impl ReleaseView {
     /// The view of a manifest.
     #[must_use]
     pub fn of(manifest: &Manifest) -> Self {
-        let licences = [&manifest.licences.plugin, &manifest.licences.model, &manifest.licences.training_data];
+        // A release without a model has no licence of one to name.
+        let all = [&manifest.licences.plugin, &manifest.licences.model, &manifest.licences.training_data];
+        let needed = if manifest.models.is_empty() { 1 } else { all.len() };
         Self {
             name: manifest.name.to_string(),
             vendor: manifest.vendor.to_string(),
             purpose: manifest.purpose.to_string(),
             labels: manifest.labels.iter().cloned().collect(),
             capabilities: manifest.capabilities.iter().copied().collect(),
-            licences_named: licences.iter().all(|licence| !licence.trim().is_empty()),
+            licences_named: all.iter().take(needed).all(|licence| !licence.trim().is_empty()),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use vaern_door::{Interface, Label, Licences, Manifest, Name, Size, Version};
 use vaern_policy::{CitySet, PolicyError, PolicySet};
@@ -46,8 +47,9 @@ pub(crate) fn refusal(file: &str, from: &str, to: &str) -> PolicyError {
 }
 
 /// The city's set.
-pub(crate) fn city() -> CitySet {
-    CitySet::of(files()).unwrap()
+pub(crate) fn city() -> &'static CitySet {
+    static CITY: OnceLock<CitySet> = OnceLock::new();
+    CITY.get_or_init(|| CitySet::of(files()).unwrap())
 }
 
 /// The city's set under its purpose.
