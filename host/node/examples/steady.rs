@@ -1,3 +1,5 @@
+//! deep: memory and time per frame over a hundred thousand frames
+//!
 //! Memory and time per frame over a long run: both must stay where they are.
 //!
 //! `cargo run --release -p vaern-node --example steady -- [--frames 100000] [--size 160x120] [--runtime LIBONNXRUNTIME]`
@@ -42,6 +44,7 @@ fn main() {
     println!("{} x {}, {frames} frames, {}", size.0, size.1, backend.name());
     println!("{:>9} {:>12} {:>10}", "frames", "resident MiB", "ms/frame");
     println!("{:>9} {:>12.1}", 0, resident_mib());
+    let mut after_a_tenth = None;
     let begin: Timestamp = "2026-06-01T06:00:00Z".parse().unwrap();
     let step = (frames / 10).max(1);
     let mut at = Instant::now();
@@ -56,10 +59,17 @@ fn main() {
         gate.admit(capture, now).unwrap();
         if (frame + 1) % step == 0 {
             let ms = at.elapsed().as_secs_f64() * 1e3 / step as f64;
-            println!("{:>9} {:>12.1} {ms:>10.2}", frame + 1, resident_mib());
+            let resident = resident_mib();
+            println!("{:>9} {resident:>12.1} {ms:>10.2}", frame + 1);
+            let first = *after_a_tenth.get_or_insert(resident);
+            assert!(
+                resident <= first * 1.05 + 2.0,
+                "memory grows: {first:.1} MiB after a tenth, {resident:.1} MiB now"
+            );
             at = Instant::now();
         }
     }
+    println!("DEEP {frames} frames of {} x {}: {:.1} MiB resident at the end", size.0, size.1, resident_mib());
 }
 
 /// The same picture as another file: a comment with a number behind the start marker.

@@ -1,13 +1,14 @@
 //! The frame at the scales that the detectors see it at, and the tiles that cover each of them.
 //!
 //! A level is made once and shared by all detectors, from the next larger one, so that twelve megapixels are read once and
-//! not once per tile. Levels hold raw pixels: they live as long as the search and are zeroed when it ends.
+//! not once per tile. Levels hold raw pixels: they are kept as the frame itself is, live as long as the
+//! search, and are zeroed when it ends.
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use vaern_door::{Rect, Size};
-use zeroize::Zeroizing;
 
+use crate::pixels::Pixels;
 use crate::policy::TileRules;
 use crate::refusal::{MaskingFault, Refusal};
 
@@ -102,7 +103,7 @@ fn spans(side: u16, tile: u16, overlap: f64) -> Vec<(u16, u16)> {
 /// The levels of one frame.
 pub(crate) struct Levels<'a> {
     frame: (&'a [u8], Size),
-    made: Vec<(Zeroizing<Vec<u8>>, Size)>,
+    made: Vec<(Pixels, Size)>,
 }
 
 impl<'a> Levels<'a> {
@@ -118,7 +119,7 @@ impl<'a> Levels<'a> {
         for size in missing {
             let larger = |from: &Size| from.width() >= size.width() && from.height() >= size.height();
             let nearest = self.made.iter().filter(|(_, from)| larger(from)).min_by_key(|(_, from)| from.pixels());
-            let (rgb, from) = nearest.map_or(self.frame, |(rgb, from)| (rgb.as_slice(), *from));
+            let (rgb, from) = nearest.map_or(self.frame, |(rgb, from)| (&**rgb, *from));
             let level = resized(rgb, from, size).ok_or(MaskingFault::DetectorFailed)?;
             self.made.push((level, size));
         }
@@ -130,16 +131,17 @@ impl<'a> Levels<'a> {
         if size == self.frame.1 {
             return Some(self.frame.0);
         }
-        self.made.iter().find(|(_, made)| *made == size).map(|(rgb, _)| rgb.as_slice())
+        self.made.iter().find(|(_, made)| *made == size).map(|(rgb, _)| &**rgb)
     }
 }
 
-fn resized(rgb: &[u8], from: Size, to: Size) -> Option<Zeroizing<Vec<u8>>> {
+fn resized(rgb: &[u8], from: Size, to: Size) -> Option<Pixels> {
     let source = ImageRef::new(from.width().into(), from.height().into(), rgb, PixelType::U8x3).ok()?;
-    let mut target = Image::new(to.width().into(), to.height().into(), PixelType::U8x3);
+    let mut pixels = Pixels::zeroed(to.rgb_bytes());
+    let mut target = Image::from_slice_u8(to.width().into(), to.height().into(), &mut pixels, PixelType::U8x3).ok()?;
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
     Resizer::new().resize(&source, &mut target, &options).ok()?;
-    Some(Zeroizing::new(target.into_vec()))
+    Some(pixels)
 }
 
 #[cfg(test)]
