@@ -153,9 +153,8 @@ pub fn leaks(before: &[u8], after: &[u8]) -> Vec<Leak> {
     }
     let source: HashSet<&[u8]> =
         metadata(before).into_iter().flat_map(|part| part.windows(RUN)).filter(|run| telling(run)).collect();
-    // The standard tables are the same in every JPEG, also in a thumbnail: only what is not a table can tell of the source.
-    let tables: Vec<Range<usize>> =
-        pixels.into_iter().filter(|s| matches!(s.marker, 0xDB | 0xC4 | 0xC0)).map(|s| s.whole).collect();
+    // Standard tables and headers are the same in every JPEG, also in a thumbnail: only what is none can tell of the source.
+    let tables: Vec<Range<usize>> = pixels.into_iter().filter(|s| allowed(s, after)).map(|s| s.whole).collect();
     let in_table = |at: usize| tables.iter().any(|t| t.start < at + RUN && at < t.end);
     if after.windows(RUN).enumerate().any(|(at, run)| source.contains(run) && !in_table(at)) {
         found.push(Leak::SourceBytes);

@@ -8,7 +8,7 @@ use vaern_masking_attacks::t11_recall;
 
 #[test]
 fn frm_10n_t11_recall_on_drawn_streets() {
-    let verdict = t11_recall(&gate_of_drawn_people(), &scenes(200..204, (960, 540)));
+    let verdict = t11_recall(&gate_of_drawn_people(), &scenes(200..204, (960, 540)), false);
     println!("{verdict}");
     assert!(verdict.holds, "{verdict}");
 }
@@ -16,7 +16,7 @@ fn frm_10n_t11_recall_on_drawn_streets() {
 #[test]
 #[ignore = "deep: 40 drawn streets of 1280 x 720"]
 fn frm_10n_t11_recall_on_many_drawn_streets() {
-    let verdict = t11_recall(&gate_of_drawn_people(), &scenes(300..340, (1280, 720)));
+    let verdict = t11_recall(&gate_of_drawn_people(), &scenes(300..340, (1280, 720)), true);
     println!("DEEP {verdict}");
     assert!(verdict.holds, "{verdict}");
 }
