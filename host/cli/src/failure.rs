@@ -125,6 +125,7 @@ impl From<vaern_node::service::ServiceError> for Failure {
     fn from(error: vaern_node::service::ServiceError) -> Self {
         match error {
             vaern_node::service::ServiceError::Sink(error) => error.into(),
+            vaern_node::service::ServiceError::Evidence(error) => error.into(),
             vaern_node::service::ServiceError::Collection(error) => error.into(),
             vaern_node::service::ServiceError::Run(error) => {
                 Self::refused(error.to_string(), Krav("STD-02"), Blame::Operator)

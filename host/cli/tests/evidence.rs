@@ -136,3 +136,59 @@ fn skj_01n_another_store_key_or_one_that_others_may_read_opens_nothing() {
         assert!(node.refused(&["list"]).contains("read by others"));
     }
 }
+
+fn done(args: &[&str]) -> Value {
+    let output = vaern(args);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap_or_default()
+}
+
+#[test]
+fn skj_01p_a_run_seals_a_crop_of_each_find_and_nothing_of_it_lies_open() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = |name: &str| temp.path().join(name).to_str().unwrap().to_owned();
+    done(&["--json", "demo", "--frames", "12", "--out", &path("demo")]);
+    done(&["--json", "evidence", "new-key", &path("store-key")]);
+    let demo = |name: &str| path(&format!("demo/{name}"));
+    let (log, key) = (demo("log"), demo("keys/demo-node.secret.toml"));
+    let mut run = vec!["--json".to_owned(), "run".to_owned()];
+    for (name, value) in [
+        ("--source", demo("drive")),
+        ("--release", demo("release")),
+        ("--policies", demo("policies")),
+        ("--out", path("result")),
+        ("--log", log.clone()),
+        ("--log-key", key.clone()),
+        ("--evidence", path("store")),
+        ("--store-key", path("store-key")),
+    ] {
+        run.extend([name.to_owned(), value]);
+    }
+    let run: Vec<&str> = run.iter().map(String::as_str).collect();
+    let found = done(&run)["detections"].as_u64().unwrap();
+    assert!(found > 0);
+    let (store, store_key) = (path("store"), path("store-key"));
+    let rest =
+        ["--store", &store, "--store-key", &store_key, "--log", &log, "--log-key", &key, "--duty", "case-worker"];
+    let ask = |command: &[&str]| done(&[&["--json", "evidence"], command, &rest].concat());
+    let listed = ask(&["list"]);
+    assert_eq!(listed.as_array().unwrap().len() as u64, found);
+    let features = std::fs::read(temp.path().join("result/detections.geojson")).unwrap();
+    let features: Value = serde_json::from_slice(&features).unwrap();
+    let id = features["features"][0]["id"].as_str().unwrap();
+    let purpose = listed[0]["label"]["purpose"].as_str().unwrap();
+    ask(&["show", id, "--purpose", purpose, "--out", &path("opened")]);
+    let crop = std::fs::read(temp.path().join("opened/picture")).unwrap();
+    assert!(crop.starts_with(b"\x89PNG"));
+    let record = std::fs::read(temp.path().join("opened/record.json")).unwrap();
+    let record: Value = serde_json::from_slice(&record).unwrap();
+    assert_eq!(record["object"]["id"].as_str(), Some(id));
+    for file in ["evidence.redb", "epochs/keys"] {
+        let raw = std::fs::read(temp.path().join("store").join(file)).unwrap();
+        for open in [b"\x89PNG".as_slice(), b"latitude", id.as_bytes()] {
+            assert!(!raw.windows(open.len()).any(|window| window == open), "{file}");
+        }
+    }
+    ask(&["delete", id]);
+    assert_eq!(ask(&["list"]).as_array().unwrap().len() as u64, found - 1);
+}

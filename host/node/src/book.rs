@@ -84,6 +84,16 @@ impl Book {
         Ok((run, self.enter(events, now)?))
     }
 
+    /// Enters that a release found more than it may have kept (EXF-20).
+    ///
+    /// # Errors
+    /// [`AuditError`] where the log cannot be written.
+    pub fn beyond_quota(&mut self, run: RunRef, release: Digest, now: Timestamp) -> Result<(), AuditError> {
+        let release = Some(ReleaseRef::of(release));
+        let kind = IncidentKind::EvidenceQuota;
+        self.enter(vec![Event::Incident { kind, run: Some(run), release, reason: None }], now).map(|_| ())
+    }
+
     /// Enters that a run ended, with the account of its frames, and answers with the index of that leaf.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ pub mod book;
 pub mod collection;
 pub mod facts;
 pub mod gate;
+pub mod keeper;
 pub mod outcome;
 pub mod pipeline;
 pub mod policies;

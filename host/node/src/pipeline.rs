@@ -15,6 +15,7 @@ use vaern_privacy::{Capture, ClearFrame, Fenced, Gate, PictureKind, SealedPositi
 use vaern_sandbox::{Runner, SandboxError};
 
 use crate::collection::{self, CollectionError, Collector, Original};
+use crate::keeper::Keeper;
 use crate::outcome::{FoundObject, FrameOutcome, FrameResult, Place, Refusal, SeenFrame};
 use crate::sinks;
 use crate::source::{self, Entry};
@@ -69,6 +70,8 @@ pub enum Task<'a> {
         grants: Arc<Grants>,
         /// Makes one runner for each thread.
         runner: &'a (dyn Fn() -> Result<Box<dyn Runner>, SandboxError> + Sync),
+        /// Takes evidence of what is found, where the policy lets it.
+        keeper: Option<&'a Keeper>,
     },
 }
 
@@ -223,11 +226,14 @@ fn see(
             frame_id,
         };
         let shown = match (&job.task, runner) {
-            (Task::Look { grants, .. }, Some(runner)) => {
+            (Task::Look { grants, keeper, .. }, Some(runner)) => {
                 let scaled = timed(stages, "scale", || clear.scaled_to(grants.frame));
                 let scaled = scaled.map_err(|_| host_fault("the clear frame could not be scaled"))?;
                 seen.size = scaled.size();
                 look(stages, &mut seen, runner, &scaled, grants)?;
+                if let Some(keeper) = keeper {
+                    keeper.take(&scaled, &seen.objects)?;
+                }
                 scaled
             }
             _ => clear,

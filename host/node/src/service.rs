@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use vaern_door::{Blame, Grants, Krav, Name};
 use vaern_inference::{Backend, InferenceError, Model, ModelLimits};
 use vaern_policy::{ActivationFacts, PolicyError, PolicySet};
+use vaern_record::evidence::EvidenceError;
 use vaern_sandbox::wall::{Protection, Vendor, Wall, WallError, WallSettings};
 use vaern_sandbox::{Compiled, Engine, InProcess, Runner, SandboxError};
 use vaern_trust::{Approved, Release, ReleaseError, TrustRoot};
@@ -16,6 +17,7 @@ use vaern_trust::{Approved, Release, ReleaseError, TrustRoot};
 use crate::collection::{Account, CollectionError, Collector, Kept, Plan};
 use crate::facts;
 use crate::gate::Built;
+use crate::keeper::{Keeper, KeptCount};
 use crate::outcome::{FrameResult, PolicyInfo, ReleaseInfo, Run, SandboxInfo, Summary};
 use crate::pipeline::{self, Job, RunError, Task, Track};
 use crate::withhold::withhold;
@@ -114,6 +116,9 @@ pub enum ServiceError {
     /// The files that tell what happened cannot be written. What is there is whole.
     #[error(transparent)]
     Sink(#[from] sinks::SinkError),
+    /// The evidence cannot be sealed.
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
     /// The collection.
     #[error(transparent)]
     Collection(#[from] CollectionError),
@@ -132,6 +137,7 @@ impl From<WallError> for AdmitError {
 pub struct Seer {
     grants: Arc<Grants>,
     place: Place,
+    keeper: Option<Keeper>,
 }
 
 /// Where a release runs.
@@ -150,6 +156,19 @@ impl Seer {
                 Ok(Box::new(InProcess::new(engine, compiled, Arc::clone(&self.grants), models.clone())?))
             }
         }
+    }
+
+    /// Keeps evidence of what it finds.
+    #[must_use]
+    pub fn keeping(mut self, keeper: Keeper) -> Self {
+        self.keeper = Some(keeper);
+        self
+    }
+
+    /// What became of the evidence of the last run. `None` where none is kept.
+    #[must_use]
+    pub fn kept(&self) -> Option<KeptCount> {
+        self.keeper.as_ref().map(Keeper::count)
     }
 
     /// What stands between the release and this process, before any frame.
@@ -236,7 +255,7 @@ pub fn prepare(release: &Release<Approved>, set: &PolicySet, settings: WallSetti
     });
     let vendor =
         Vendor { component: release.component().to_vec(), models: models.collect(), grants: Arc::clone(&grants) };
-    Ok(Seer { grants, place: Place::Walled(Wall::build(settings, vendor)?) })
+    Ok(Seer { grants, place: Place::Walled(Wall::build(settings, vendor)?), keeper: None })
 }
 
 /// Compiles the component and loads the models in this process, under the limits of the grants. Not for a node: vendor code
@@ -256,7 +275,7 @@ pub fn prepare_here(release: &Release<Approved>, set: &PolicySet, backend: &dyn 
     let engine = Engine::new()?;
     let compiled = engine.compile(release.component(), &grants.limits)?;
     let place = Place::Here { engine, compiled: Box::new(compiled), models };
-    let seer = Seer { grants: Arc::new(grants), place };
+    let seer = Seer { grants: Arc::new(grants), place, keeper: None };
     // A plugin that describes itself otherwise than its manifest is refused now, not at the first frame.
     drop(seer.runner()?);
     Ok(seer)
@@ -272,7 +291,7 @@ pub fn look(
     seer: &Seer,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Summary, ServiceError> {
-    let task = Task::Look { grants: Arc::clone(&seer.grants), runner: &|| seer.runner() };
+    let task = Task::Look { grants: Arc::clone(&seer.grants), runner: &|| seer.runner(), keeper: seer.keeper.as_ref() };
     let approval = release.approval();
     let manifest = release.manifest();
     let info = ReleaseInfo {
@@ -335,6 +354,10 @@ fn go(
     };
     let mut frames = pipeline::run(&setup.built.gate, &job)?;
     let bits_charged = release.as_ref().map(|(_, vendor, seer)| withhold(&mut frames, vendor, &seer.grants, setup.out));
+    // What was withheld is not there any more, so no evidence of it is sealed.
+    if let Some(keeper) = release.as_ref().and_then(|(_, _, seer)| seer.keeper.as_ref()) {
+        keeper.seal(&frames, setup.now)?;
+    }
     let (release, sandbox) = release.map(|(info, _, seer)| (info, seer.sandbox(bits_charged))).unzip();
     let run = Run {
         cautions: cautions(setup, sandbox.as_ref()),

@@ -4,13 +4,18 @@ use std::path::PathBuf;
 
 use cap_std::fs::Dir;
 use serde::{Deserialize, Serialize};
+use vaern_door::{Blame, Krav};
 use vaern_node::book::Book;
+use vaern_node::gate::Built;
+use vaern_node::keeper::{BOUNDS, Keeper};
 use vaern_node::outcome::Summary;
 use vaern_node::service::Seer;
 use vaern_policy::PolicySet;
+use vaern_record::evidence::{Evidence, Kind};
 use vaern_record::log::{Floor, Log, RunRef};
 use vaern_trust::{Approved, Release};
 
+use crate::commands::evidence::store_key;
 use crate::commands::gate;
 use crate::failure::Failure;
 use crate::files;
@@ -89,6 +94,47 @@ pub(crate) struct Link {
     pub(crate) ended: u64,
 }
 
+/// Evidence of what a run finds, where it is kept.
+#[derive(clap::Args)]
+pub(crate) struct EvidenceArgs {
+    /// Directory of the evidence store; begun where there is none. The policy must give days for it.
+    #[arg(long, value_name = "DIR", requires = "store_key", requires = "log")]
+    evidence: Option<PathBuf>,
+    /// Key of the store (`vaern evidence new-key`).
+    #[arg(long, value_name = "FILE", requires = "evidence")]
+    store_key: Option<PathBuf>,
+}
+
+impl EvidenceArgs {
+    /// Lets `seer` keep evidence, where that was asked for. What is over its time is purged first.
+    pub(crate) fn keeping(
+        &self,
+        seer: Seer,
+        book: Option<&mut OpenBook>,
+        release: &Release<Approved>,
+        set: &PolicySet,
+        built: &Built,
+    ) -> Result<Seer, Failure> {
+        let (Some(path), Some(key), Some(open)) = (&self.evidence, &self.store_key, book) else { return Ok(seer) };
+        let days = set.profile.retention.evidence_days;
+        if days == 0 {
+            let what = "the policy keeps no evidence: `retention.evidence_days` is 0";
+            return Err(Failure::refused(what, Krav("SKJ-06"), Blame::Policy).mend("leave out --evidence"));
+        }
+        let now = gate::now();
+        let seconds = u64::try_from(now.as_second()).unwrap_or_default();
+        let dir = files::make_dir("evidence", path)?;
+        let mut store = Evidence::open(dir, store_key(key)?, Kind::Evidence, BOUNDS, open.book.log())?;
+        store.expire(seconds, open.book.log())?;
+        open.keep_floor()?;
+        let fence = built.gate.fences().fences().first();
+        let zone =
+            fence.map(|fence| fence.name().clone()).ok_or_else(|| Failure::internal("a gate without a fence"))?;
+        let keeper = Keeper::new(store, set.purpose.name.clone(), zone, release.digest(), days, now);
+        Ok(seer.keeping(keeper))
+    }
+}
+
 /// Does a run with its beginning and its end in the log, and writes into `out` where they are. A run whose beginning cannot be
 /// entered does not begin.
 pub(crate) fn kept(
@@ -103,6 +149,9 @@ pub(crate) fn kept(
     let (run, begun) = open.book.begin(release, set.digest(), &seer.standing(), gate::now())?;
     open.keep_floor()?;
     let summary = work()?;
+    if seer.kept().is_some_and(|kept| kept.beyond > 0) {
+        open.book.beyond_quota(run, release.digest(), gate::now())?;
+    }
     let ended = open.book.end(run, &summary, gate::now())?;
     open.keep_floor()?;
     let link = Link { key: open.book.verifier().to_string(), run, begun, ended };

@@ -197,7 +197,7 @@ impl Store {
 }
 
 /// Reads a store key: 64 hexadecimal digits, in a file that only its owner may read.
-fn store_key(path: &Path) -> Result<Secret, Failure> {
+pub(crate) fn store_key(path: &Path) -> Result<Secret, Failure> {
     use zeroize::Zeroizing;
     let (dir, name) = files::split("store key", path)?;
     #[cfg(unix)]

@@ -8,7 +8,7 @@ use vaern_door::Name;
 use vaern_node::outcome::Summary;
 use vaern_node::service::{self, Setup};
 
-use crate::commands::book::{self, LogArgs};
+use crate::commands::book::{self, EvidenceArgs, LogArgs};
 use crate::commands::follow::{Follow, Followed};
 use crate::commands::gate::{self, Engine, Purpose, Standing, Wall};
 use crate::commands::track::TrackFile;
@@ -42,6 +42,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     log: LogArgs,
     #[command(flatten)]
+    evidence: EvidenceArgs,
+    #[command(flatten)]
     follow: Follow,
     #[command(flatten)]
     track: TrackFile,
@@ -73,6 +75,8 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
     let backend = args.engine.open()?;
     let built = gate::gate(&set, &args.engine, backend.as_ref(), output)?;
     let seer = service::prepare(&release, &set, args.wall.settings(&args.engine)?)?;
+    let mut book = args.log.open()?;
+    let seer = args.evidence.keeping(seer, book.as_mut(), &release, &set, &built)?;
     let out = files::make_dir("output", &args.out)?;
     let setup = Setup {
         set: &set,
@@ -85,7 +89,6 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
         now: gate::now(),
         workers: workers(),
     };
-    let book = args.log.open()?;
     let summary = book::kept(book, &release, &set, &seer, &out, || {
         with_progress(output, |progress| service::look(&setup, &release, &seer, progress))
     })?;

@@ -1,0 +1,142 @@
+//! Evidence of what was found: a masked crop around each object with its record, sealed when the run is over.
+//!
+//! Until then the crops wait in memory, and only as many as a release may have kept: a run may still withhold what a plugin
+//! said, and what is withheld leaves no evidence. Nothing is kept unless the policy gives days for it (SKJ-06).
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+use serde::Serialize;
+use vaern_door::{Blame, Digest, Krav, Name, Rect, Size};
+use vaern_privacy::ClearFrame;
+use vaern_record::evidence::{Bounds, Day, Evidence, EvidenceError, Label, RecordId};
+use vaern_record::log::RetentionClass;
+
+use crate::outcome::{FoundObject, FrameOutcome, FrameResult, Place, Refusal};
+
+/// What a store takes of one run's release, zone and day: far more than honest streets hold, far less than fills a disk.
+pub const BOUNDS: Bounds = Bounds { per_release_zone_day: 2_000, picture_bytes: 4 << 20 };
+
+/// Why evidence is kept: the answer to a citizen and to the person who decides.
+const REQUIREMENT: &str = "RET-02";
+
+/// What is kept of one object beside its crop.
+#[derive(Serialize)]
+struct Record<'a> {
+    form: u8,
+    object: &'a FoundObject,
+    /// The crop, in pixels of the clear frame.
+    crop: Rect,
+    frame_id: &'a str,
+    frame: Size,
+    position: Option<Place>,
+}
+
+/// Seals evidence for one release under one purpose.
+pub struct Keeper {
+    store: Mutex<Evidence>,
+    label: Label,
+    crops: Mutex<BTreeMap<String, (Rect, Vec<u8>)>>,
+    count: Mutex<KeptCount>,
+}
+
+/// What became of the evidence of a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct KeptCount {
+    /// Records sealed.
+    pub kept: u64,
+    /// Objects beyond the release's share, of which nothing is kept (EXF-20).
+    pub beyond: u64,
+}
+
+impl Keeper {
+    /// A keeper over an open store. `days` are those of the policy, at least 1.
+    #[must_use]
+    pub fn new(store: Evidence, purpose: Name, zone: Name, release: Digest, days: u16, now: Timestamp) -> Self {
+        let expires = Day::of(seconds(now)).plus(days.into());
+        let class = RetentionClass::Review;
+        let label = Label { requirement: REQUIREMENT.to_owned(), purpose, zone, release, class, expires };
+        Self { store: Mutex::new(store), label, crops: Mutex::default(), count: Mutex::default() }
+    }
+
+    /// Takes the crops of a frame's objects, while the frame is there.
+    pub(crate) fn take(&self, frame: &ClearFrame, objects: &[FoundObject]) -> Result<(), Refusal> {
+        let mut crops = self.crops.lock().unwrap_or_else(PoisonError::into_inner);
+        for object in objects {
+            // Beyond the share nothing is kept, so nothing need wait.
+            if crops.len() >= usize::try_from(BOUNDS.per_release_zone_day).unwrap_or(usize::MAX) {
+                break;
+            }
+            let part = around(object.rect, frame.size());
+            let pixels = frame.crop(part).ok_or_else(|| fault("the crop of an object could not be made"))?;
+            let png = encode(&pixels, part).ok_or_else(|| fault("the crop of an object could not be encoded"))?;
+            crops.insert(object.id.clone(), (part, png));
+        }
+        Ok(())
+    }
+
+    /// Seals what the run said in the end.
+    ///
+    /// # Errors
+    /// [`EvidenceError`] where the store fails; the release's share being used up is counted, not an error.
+    pub(crate) fn seal(&self, frames: &[FrameOutcome], now: Timestamp) -> Result<(), EvidenceError> {
+        let mut crops = std::mem::take(&mut *self.crops.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut count = KeptCount::default();
+        for frame in frames {
+            let FrameResult::Seen(seen) = &frame.result else { continue };
+            for object in &seen.objects {
+                let Some((crop, png)) = crops.remove(&object.id) else {
+                    count.beyond += 1;
+                    continue;
+                };
+                let id: RecordId = object.id.parse()?;
+                let (frame_id, frame, position) = (seen.frame_id.as_str(), seen.size, seen.position);
+                let record = Record { form: 1, object, crop, frame_id, frame, position };
+                let record = serde_json::to_vec(&record).map_err(|e| EvidenceError::Database(e.to_string()))?;
+                match store.keep(id, &self.label, &png, &record, seconds(now)) {
+                    Ok(()) => count.kept += 1,
+                    Err(EvidenceError::EvidenceQuota { .. }) => count.beyond += 1,
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        *self.count.lock().unwrap_or_else(PoisonError::into_inner) = count;
+        Ok(())
+    }
+
+    /// What became of the evidence of the last run.
+    #[must_use]
+    pub fn count(&self) -> KeptCount {
+        *self.count.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The box and half of its size around it, inside the frame: a person must see what it stands on.
+fn around(rect: Rect, size: Size) -> Rect {
+    let grow = |low: u16, high: u16, end: u16| {
+        let margin = (high - low) / 2;
+        (low.saturating_sub(margin), high.saturating_add(margin).min(end))
+    };
+    let ((x0, x1), (y0, y1)) = (grow(rect.x0(), rect.x1(), size.width()), grow(rect.y0(), rect.y1(), size.height()));
+    Rect::new(x0, y0, x1, y1).unwrap_or(rect)
+}
+
+fn encode(pixels: &[u8], part: Rect) -> Option<Vec<u8>> {
+    let mut png = Vec::new();
+    let (width, height) = (part.x1() - part.x0(), part.y1() - part.y0());
+    let mut encoder = png::Encoder::new(&mut png, width.into(), height.into());
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.write_header().ok()?.write_image_data(pixels).ok()?;
+    Some(png)
+}
+
+fn seconds(time: Timestamp) -> u64 {
+    u64::try_from(time.as_second()).unwrap_or_default()
+}
+
+fn fault(detail: &str) -> Refusal {
+    Refusal { reason: "evidence_failed", krav: Krav("RET-02"), blame: Blame::Host, detail: detail.to_owned() }
+}
