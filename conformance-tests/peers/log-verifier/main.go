@@ -3,8 +3,8 @@
 //	log-verifier -log DIR -key VKEY [-witness VKEY]... [-floor FILE] [-proof FILE]
 //
 // It reads what may be published (checkpoint and tile/) with Go's golang.org/x/mod/sumdb, which others wrote for another log:
-// the checkpoint's signature (note), every leaf against every tile up to the signed root (tlog), the inclusion of each
-// leaf, and the consistency of each earlier size. Exit status 0: all of it holds. 1: it does not, with the index.
+// the checkpoint's signature (note), the tree over all leaves against the signed root and against every tile (tlog), the
+// inclusion of leaves, and the consistency of earlier sizes. Exit status 0: all of it holds. 1: it does not, with the index.
 package main
 
 import (
@@ -66,11 +66,12 @@ func run(dir, key, floor, proof string, witnesses []string) error {
 	if err != nil {
 		return err
 	}
-	if err := leaves(dir, tree); err != nil {
+	all, err := leaves(dir, tree)
+	if err != nil {
 		return err
 	}
 	if floor != "" {
-		if err := above(dir, floor, tree); err != nil {
+		if err := above(floor, tree, all); err != nil {
 			return err
 		}
 	}
@@ -118,112 +119,151 @@ func parseTree(text, origin string) (tlog.Tree, error) {
 	return tlog.Tree{N: size, Hash: hash}, err
 }
 
-// files reads tiles from where C2SP puts them; x/mod's own paths carry the height of the tile as well.
+// files reads from where C2SP puts things; x/mod's own paths carry the height of the tile as well.
 type files struct{ dir string }
 
-func (files) Height() int                     { return height }
-func (files) SaveTiles([]tlog.Tile, [][]byte) {}
-func (f files) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
-	var all [][]byte
-	for _, t := range tiles {
-		bytes, err := f.read(strconv.Itoa(t.L), t.N, t.W, t.W*tlog.HashSize)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, bytes)
-	}
-	return all, nil
-}
-
-// read reads a partial file, or the beginning of the full one that took its place. A length of -1 takes it whole.
-func (f files) read(kind string, n int64, width, length int) ([]byte, error) {
+func number(n int64) string {
 	name := fmt.Sprintf("%03d", n%1000)
 	for rest := n / 1000; rest > 0; rest /= 1000 {
 		name = fmt.Sprintf("x%03d/%s", rest%1000, name)
 	}
-	full := filepath.Join(f.dir, "tile", kind, name)
+	return name
+}
+
+// read reads a partial file, or the full one that took its place and begins with the same bytes.
+func (f files) read(kind string, n int64, width int) ([]byte, error) {
+	full := filepath.Join(f.dir, "tile", kind, number(n))
 	bytes, err := os.ReadFile(full)
 	if width < 1<<height && err != nil {
 		bytes, err = os.ReadFile(filepath.Join(full+".p", strconv.Itoa(width)))
 	}
+	return bytes, err
+}
+
+// tile reads a hash tile.
+func (f files) tile(t tlog.Tile) ([]byte, error) {
+	bytes, err := f.read(strconv.Itoa(t.L), t.N, t.W)
 	if err != nil {
 		return nil, err
 	}
-	if length < 0 {
-		return bytes, nil
+	if len(bytes) < t.W*tlog.HashSize {
+		return nil, fmt.Errorf("tile %d/%s is cut off", t.L, number(t.N))
 	}
-	if len(bytes) < length {
-		return nil, fmt.Errorf("%s: cut off", full)
-	}
-	return bytes[:length], nil
+	return bytes[:t.W*tlog.HashSize], nil
 }
 
-// leaves leads every leaf up to the signed root, and proves each of them, and that the tree grew from each earlier size.
-func leaves(dir string, tree tlog.Tree) error {
+// stored holds every hash of the tree, computed from the leaves alone. x/mod can also read hashes out of tiles, but in the
+// version that Debian has (0.7.0) it does not hold every tile against its parent, so nothing here rests on that.
+type stored []tlog.Hash
+
+func (s stored) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
+	var all []tlog.Hash
+	for _, i := range indexes {
+		if i < 0 || i >= int64(len(s)) {
+			return nil, fmt.Errorf("no hash %d", i)
+		}
+		all = append(all, s[i])
+	}
+	return all, nil
+}
+
+// leaves computes the tree from its leaves, holds it against the signed root and against every tile, and proves each leaf, and
+// that the tree grew from each earlier size.
+func leaves(dir string, tree tlog.Tree) (stored, error) {
 	if tree.N == 0 {
 		if tree.Hash != sha256.Sum256(nil) {
-			return errors.New("the root of a log without leaves")
+			return nil, errors.New("the root of a log without leaves")
 		}
-		return nil
+		return nil, nil
 	}
-	reader := tlog.TileHashReader(tree, files{dir})
-	var hashes []tlog.Hash
+	var all stored
+	var records []tlog.Hash
 	for n := int64(0); n*256 < tree.N; n++ {
 		width := int(min(tree.N-n*256, 256))
-		bundle, err := files{dir}.read("entries", n, width, -1)
+		bundle, err := files{dir}.read("entries", n, width)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		var indexes []int64
-		var computed []tlog.Hash
 		for i := 0; i < width; i++ {
 			if len(bundle) < 2 || len(bundle) < 2+int(binary.BigEndian.Uint16(bundle)) {
-				return fmt.Errorf("entry bundle %d is cut off at leaf %d", n, n*256+int64(i))
+				return nil, fmt.Errorf("entry bundle %d is cut off at leaf %d", n, n*256+int64(i))
 			}
 			size := int(binary.BigEndian.Uint16(bundle))
-			computed = append(computed, tlog.RecordHash(bundle[2:2+size]))
+			hash := tlog.RecordHash(bundle[2 : 2+size])
 			bundle = bundle[2+size:]
-			indexes = append(indexes, tlog.StoredHashIndex(0, n*256+int64(i)))
-		}
-		// ReadHashes leads the tiles up to the signed root before it answers.
-		there, err := reader.ReadHashes(indexes)
-		if err != nil {
-			return fmt.Errorf("tiles below bundle %d: %w", n, err)
-		}
-		for i := range computed {
-			if computed[i] != there[i] {
-				return fmt.Errorf("leaf %d is not the one that the log was built over", n*256+int64(i))
+			above, err := tlog.StoredHashesForRecordHash(int64(len(records)), hash, all)
+			if err != nil {
+				return nil, err
 			}
+			records = append(records, hash)
+			all = append(all, above...)
 		}
-		hashes = append(hashes, computed...)
+	}
+	root, err := tlog.TreeHash(tree.N, all)
+	if err != nil {
+		return nil, err
+	}
+	if root != tree.Hash {
+		return nil, culprit(dir, tree, records)
+	}
+	for _, t := range tlog.NewTiles(height, 0, tree.N) {
+		there, err := files{dir}.tile(t)
+		if err != nil {
+			return nil, err
+		}
+		computed, err := tlog.ReadTileData(t, all)
+		if err != nil {
+			return nil, err
+		}
+		if !bytes.Equal(there, computed) {
+			return nil, fmt.Errorf("tile %d/%s does not follow from the leaves", t.L, number(t.N))
+		}
 	}
 	// Proofs cost reads, so in a large log only some of them are made.
 	step := max(1, tree.N/256)
 	for i := int64(0); i < tree.N; i += step {
-		p, err := tlog.ProveRecord(tree.N, i, reader)
+		p, err := tlog.ProveRecord(tree.N, i, all)
 		if err != nil {
-			return fmt.Errorf("leaf %d: %w", i, err)
+			return nil, fmt.Errorf("leaf %d: %w", i, err)
 		}
-		if err := tlog.CheckRecord(p, tree.N, tree.Hash, i, hashes[i]); err != nil {
-			return fmt.Errorf("leaf %d: %w", i, err)
+		if err := tlog.CheckRecord(p, tree.N, tree.Hash, i, records[i]); err != nil {
+			return nil, fmt.Errorf("leaf %d: %w", i, err)
 		}
-		old, err := tlog.TreeHash(i+1, reader)
+		old, err := tlog.TreeHash(i+1, all)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		growth, err := tlog.ProveTree(tree.N, i+1, reader)
+		growth, err := tlog.ProveTree(tree.N, i+1, all)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if err := tlog.CheckTree(growth, tree.N, tree.Hash, i+1, old); err != nil {
-			return fmt.Errorf("growth from %d: %w", i+1, err)
+			return nil, fmt.Errorf("growth from %d: %w", i+1, err)
 		}
 	}
-	return nil
+	return all, nil
+}
+
+// culprit names the first leaf that its tile does not hold; if there is none, the tiles were changed with the leaves.
+func culprit(dir string, tree tlog.Tree, records []tlog.Hash) error {
+	for n := int64(0); n*256 < tree.N; n++ {
+		width := int(min(tree.N-n*256, 256))
+		there, err := files{dir}.tile(tlog.Tile{H: height, L: 0, N: n, W: width})
+		if err != nil {
+			return err
+		}
+		for i := 0; i < width; i++ {
+			at := n*256 + int64(i)
+			if !bytes.Equal(there[i*tlog.HashSize:(i+1)*tlog.HashSize], records[at][:]) {
+				return fmt.Errorf("leaf %d is not the one that the log was built over", at)
+			}
+		}
+	}
+	return errors.New("the leaves do not give the signed root")
 }
 
 // above checks that the log contains what was seen on an earlier visit.
-func above(dir, file string, tree tlog.Tree) error {
+func above(file string, tree tlog.Tree, all stored) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return err
@@ -243,7 +283,7 @@ func above(dir, file string, tree tlog.Tree) error {
 	if size == 0 {
 		return nil
 	}
-	old, err := tlog.TreeHash(size, tlog.TileHashReader(tree, files{dir}))
+	old, err := tlog.TreeHash(size, all)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ use std::process::{Command, Output};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use ed25519_dalek::{Signer as _, SigningKey};
+use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use vaern_door::Digest;
 use vaern_record::log::{
@@ -132,8 +133,19 @@ fn aud_01n_another_program_refuses_what_was_altered_at_its_index() {
     };
     spoil("tile/entries/000", 34 * 77 + 9, "leaf 77 ");
     spoil("tile/entries/001.p/44", 34 * 3 + 9, "leaf 259 ");
-    spoil("tile/0/000", 32 * 77, "tiles below bundle 0");
-    spoil("tile/1/000.p/1", 0, "tiles below bundle");
+    spoil("tile/0/000", 32 * 77, "tile 0/000 ");
+    spoil("tile/0/001.p/44", 32 * 3, "tile 0/001 ");
+    spoil("tile/1/000.p/1", 0, "tile 1/000 ");
     spoil("checkpoint", 25, "checkpoint");
     holds(&ask(&program, &args));
+    // A leaf that was changed together with its hash in the tile is not in the signed root.
+    let (bundle, tile) = (path.join("tile/entries/000"), path.join("tile/0/000"));
+    let mut entries = std::fs::read(&bundle).unwrap();
+    entries[34 * 77 + 9] ^= 1;
+    let mut hashes = std::fs::read(&tile).unwrap();
+    let hash = Sha256::new().chain_update([0]).chain_update(&entries[34 * 77 + 2..34 * 78]).finalize();
+    hashes[32 * 77..32 * 78].copy_from_slice(&hash);
+    std::fs::write(&bundle, entries).unwrap();
+    std::fs::write(&tile, hashes).unwrap();
+    fails(&ask(&program, &args), "the signed root");
 }
