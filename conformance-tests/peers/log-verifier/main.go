@@ -207,6 +207,10 @@ func leaves(dir string, tree tlog.Tree) (stored, error) {
 		return nil, culprit(dir, tree, records)
 	}
 	for _, t := range tlog.NewTiles(height, 0, tree.N) {
+		// Every width that a growing tile had is listed; what must be there is the last.
+		if last := tree.N>>(height*t.L) - t.N<<height; t.W < 1<<height && int64(t.W) != last {
+			continue
+		}
 		there, err := files{dir}.tile(t)
 		if err != nil {
 			return nil, err
