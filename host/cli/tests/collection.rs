@@ -35,7 +35,7 @@ fn pictures(folder: &Path) -> usize {
 fn sep_02p_a_set_is_collected_and_its_originals_go_under_a_signature() {
     let temp = tempfile::tempdir().unwrap();
     let (demo, out, keys) = (temp.path().join("demo"), temp.path().join("set"), temp.path().join("keys"));
-    ok(&["--json", "demo", "--frames", "3", "--out", text(&demo)]);
+    ok(&["--json", "demo", "--frames", "4", "--out", text(&demo)]);
     ok(&["--json", "keys", "new", "--name", "indsamling", "--role", "vej", "--out", text(&keys)]);
     let manifest = temp.path().join("training-set.toml");
     let lines = "name = \"round-1\"\nowner = \"TMF, Containerenheden\"\npurpose = \"containere\"\nexpires = \"2099-01-01T00:00:00Z\"\n";

@@ -197,7 +197,8 @@ fn milliseconds(decimals: &str) -> (i32, i64) {
     match (digits.len(), digits.parse::<i32>()) {
         (1, Ok(tenths)) => (tenths * 100, 100),
         (2, Ok(hundredths)) => (hundredths * 10, 10),
-        (3, Ok(thousandths)) => (thousandths, 1),
+        // A vehicle moves five centimetres in a millisecond.
+        (3, Ok(thousandths)) => (thousandths, 0),
         _ => (0, 1000),
     }
 }

@@ -27,7 +27,7 @@ fn place(east: f64, north: f64, second: i64, heading: Option<f64>) -> Position {
 
 fn capture(seed: u64, position: Position) -> Capture {
     let frame = size(16, 16);
-    let bytes = jpeg(&street(frame, seed), frame, &common::Exif::default());
+    let bytes = jpeg(&street(frame, seed * 2 + 1), frame, &common::Exif::default());
     Capture::located_at(bytes, position).from_camera(Some(name("test-cam")))
 }
 

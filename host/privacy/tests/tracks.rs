@@ -15,9 +15,7 @@ use std::sync::Arc;
 use common::{Act, CAMERA, Exif, HERE, detector, fences, jpeg, now, policy, shared_data, size, street};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
-use vaern_privacy::{
-    BadPosition, CameraProfile, CameraSet, Capture, Gate, NoFix, Position, Refusal, TrackLog, TrackLogError,
-};
+use vaern_privacy::{CameraProfile, CameraSet, Capture, Gate, NoFix, Position, Refusal, TrackLog, TrackLogError};
 
 /// A gate whose camera has a clock of this zone; an empty one for none.
 fn gate_with_clock(clock: &str) -> Gate {
@@ -165,9 +163,9 @@ fn clk_05p_a_stated_offset_tells_the_two_hours_apart() {
     let second = around("2025-10-26T01:30:00Z");
     let summer = || picture("2025:10:26 02:30:00", "+02:00", Some("000"));
     let winter = || picture("2025:10:26 02:30:00", "+01:00", Some("000"));
+    assert_eq!(located(&gate, &second, summer(), 0).unwrap_err(), NoFix::Stale.into());
     assert!(located(&gate, &first, summer(), 0).is_ok());
     assert!(located(&gate, &second, winter(), 0).is_ok());
-    assert_eq!(located(&gate, &second, summer(), 0).unwrap_err(), NoFix::Stale.into());
     // An hour before and after, local time is a time again, and a day does not change on the way.
     let day = around("2025-10-25T22:30:00Z");
     let midnight = located(&gate, &day, picture("2025:10:26 00:30:00", "", Some("000")), 0).unwrap();
@@ -243,7 +241,6 @@ fn frm_04n_positions_of_a_log_that_cannot_be_positions_are_left_out() {
         assert_eq!(log.account().fixes, 2, "{lat} {lon}");
         assert_eq!(at(&log, "2026-06-01T11:00:01Z").unwrap_err(), NoFix::Void.into(), "{lat} {lon}");
     }
-    let _ = BadPosition::Swapped;
     // Outside the fence is outside, whoever says where the picture was taken.
     let away = drive(0..30).replace("lat=\"55.", "lat=\"54.");
     assert_eq!(at(&gpx(&away).unwrap(), "2026-06-01T11:00:10Z").unwrap_err(), Refusal::OutsideFence);
@@ -349,27 +346,25 @@ fn frm_21n_nmea_lines_whose_checksum_does_not_hold_are_left_out() {
 fn real_logs_are_read_or_refused_and_never_invent_a_fix() {
     let Some(data) = shared_data("real_logs_are_read_or_refused_and_never_invent_a_fix") else { return };
     let mut files = 0;
-    let mut fixes = std::collections::BTreeMap::new();
+    let mut fixes = 0;
     for entry in std::fs::read_dir(data.join("dev/tracks")).unwrap() {
         let path = entry.unwrap().path();
         let file = path.file_name().unwrap().to_str().unwrap().to_owned();
-        let log = TrackLog::parse(&std::fs::read(&path).unwrap());
+        let bytes = std::fs::read(&path).unwrap();
+        let log = TrackLog::parse(&bytes);
         println!("{file}: {:?}", log.as_ref().map(TrackLog::account));
-        fixes.insert(file, log.map_or(0, |log| log.account().fixes));
+        let account = log.map(|log| log.account()).unwrap_or_default();
+        if file.ends_with(".gpx") {
+            // Counted by other means: points of tracks that hold a time in UTC.
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            let points = text.split("<trkpt").skip(1).map(|rest| rest.split("</trkpt>").next().unwrap());
+            let timed = points.filter(|point| point.contains("Z</time>")).count();
+            assert_eq!(account.fixes + account.void + account.bad, timed, "{file}");
+        }
         files += 1;
+        fixes += account.fixes;
     }
-    assert!(files >= 25, "{files}");
-    // Counted by hand in the files: points of tracks with a time in UTC.
-    for (file, expected) in [
-        ("gpxpy_cerknicko-without-times.gpx", 0),
-        ("gpxpy_unicode_with_bom.gpx", 0),
-        ("gpxpy_track_with_dilution_errors.gpx", 0),
-        ("gpxpy_track_with_speed.gpx", 4),
-        ("gpsd_april6_2019.log", 1),
-    ] {
-        assert_eq!(fixes[file], expected, "{file}");
-    }
-    assert!(fixes["mly_sf_30km_h.gpx"] > 100 && fixes["gpxpy_cerknicko-jezero.gpx"] > 100, "{fixes:?}");
+    assert!(files >= 25 && fixes > 500, "{files} files, {fixes} fixes");
 }
 
 /// What another program made of the same sentences, line by line: every fix of ours must be one of its fixes.
@@ -411,12 +406,9 @@ proptest! {
         let log = gpx(&format!("<trk><trkseg>{}{b}</trkseg></trk>", point(0, ""))).unwrap();
         let subsec = format!("{milli:03}").leak();
         let result = located(&gate_with_clock(""), &log, picture("2026:06:01 11:00:00", "Z", Some(subsec)), 0);
-        // The last millisecond may reach past the last fix; then there is no place.
-        if milli < 999 {
-            let position = result.unwrap();
-            let share = f64::from(milli) / 1000.0;
-            prop_assert!((north_of_here(&position) - north * share).abs() < 0.5);
-            prop_assert!(((position.longitude() - HERE.1) * 62_900.0 - east * share).abs() < 0.5);
-        }
+        let position = result.unwrap();
+        let share = f64::from(milli) / 1000.0;
+        prop_assert!((north_of_here(&position) - north * share).abs() < 0.5);
+        prop_assert!(((position.longitude() - HERE.1) * 62_900.0 - east * share).abs() < 0.5);
     }
 }
