@@ -132,7 +132,7 @@ fn picture(page: &mut String, insight: &Insight) {
                 "<figure><img alt=\"Det maskerede billede\" src=\"data:image/jpeg;base64,{data}\">{}</figure>",
                 frame(insight)
             );
-            page.push_str("<p>Mennesker, ansigter og nummerplader er dækket, før programmet så billedet.</p>\n");
+            page.push_str("<p>Hvad værten fandt af mennesker, ansigter og nummerplader, blev dækket, før programmet så billedet.</p>\n");
         }
         Picture::Deleted => page.push_str("<p class=\"note\">Billedet er slettet.</p>\n"),
         Picture::NeverKept => page.push_str("<p class=\"note\">Der blev ikke gemt noget billede.</p>\n"),
