@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use vaern_door::{Channels, Fit, Grants, Interface, Label, Limits, Name, Scale, TensorSpec};
+use vaern_door::{Grants, Interface, Label, Limits, Name, TensorSpec};
 use vaern_sandbox::wall::{Launch, Vendor, Wall, WallError, WallSettings};
 use vaern_sandbox::{Answer, Runner as _, SandboxError};
 
@@ -51,17 +51,21 @@ pub(crate) fn walled(guest: &str, grants: Grants) -> Result<Answer, SandboxError
     wall.runner()?.detect(&common::frame(640, 360))
 }
 
+/// What the reference plugin declares.
+#[derive(serde::Deserialize)]
+struct Declared {
+    labels: Vec<Label>,
+    tensors: Vec<TensorSpec>,
+}
+
+/// Grants for what the manifest of `container-model` asks for.
 pub(crate) fn container_model_grants() -> Grants {
-    let labels = ["affaldscontainer", "glascontainer", "nedgravet_container", "byggecontainer"];
+    let manifest = std::fs::read_to_string(root().join("plugins/container-model/vaern.toml")).unwrap();
+    let Declared { labels, tensors } = toml::from_str(&manifest).unwrap();
     Grants {
         interfaces: [Interface::Models].into(),
-        tensors: vec![TensorSpec {
-            size: common::size(640, 384),
-            fit: Fit::LetterboxCentre,
-            scale: Scale::ZeroToOne,
-            channels: Channels::Rgb,
-        }],
-        labels: labels.map(|label| Label::new(label).unwrap()).into(),
+        tensors,
+        labels,
         limits: Limits { memory_bytes: 64 << 20, stack_bytes: 1 << 20, ..common::LIMITS },
         ..common::grants()
     }
