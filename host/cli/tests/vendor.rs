@@ -177,13 +177,15 @@ fn lev_01p_a_vendors_model_becomes_a_release_that_passes_the_check_without_vendo
 }
 
 #[test]
-fn lev_01n_a_model_that_is_no_detector_is_refused_with_the_shapes_that_are_read() {
+fn lev_01n_a_model_with_another_input_is_refused_with_the_one_that_it_has() {
     let temp = tempfile::tempdir().unwrap();
     let model = repository().join("models/container.onnx");
-    let refused = from_onnx(temp.path(), &model, &["--input", "640x384"]);
-    assert_eq!(refused.status.code(), Some(1));
+    let refused = from_onnx(temp.path(), &model, &["--input", "416"]);
+    assert_eq!(refused.status.code(), Some(1), "{}", String::from_utf8_lossy(&refused.stderr));
     let error: Value = serde_json::from_slice(&refused.stderr).unwrap();
-    assert!(error["error"]["what"].as_str().unwrap().contains("5 + classes"), "{error}");
+    let what = error["error"]["what"].as_str().unwrap();
+    assert!(what.contains("[1, 3, 384, 640]") && what.contains("[1, 3, 416, 416]"), "{error}");
+    assert_eq!(error["error"]["krav"], "LEV-01");
 }
 
 #[test]
