@@ -189,6 +189,25 @@ fn skj_01p_a_run_seals_a_crop_of_each_find_and_nothing_of_it_lies_open() {
             assert!(!raw.windows(open.len()).any(|window| window == open), "{file}");
         }
     }
+    // A case needs it: two persons hold it, one cannot, and it stays until two let it go.
+    let (jura, owner, trust) =
+        (demo("keys/jura.secret.toml"), demo("keys/systemejer.secret.toml"), demo("policies/trust.toml"));
+    let hold = |more: &[&str]| {
+        let command = ["--json", "evidence", "hold", id, "--case", "sag-a", "--trust", &trust, "--key", &jura];
+        vaern(&[&command, more, &rest].concat())
+    };
+    let refused = |output: Output, what: &str| {
+        assert_eq!(output.status.code(), Some(1));
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(told.contains(what), "{told}");
+    };
+    refused(hold(&[]), "ThresholdNotMet");
+    refused(hold(&["--key", &jura]), "ThresholdNotMet");
+    refused(hold(&["--key", &key]), "no role in the trust root");
+    assert!(hold(&["--key", &owner]).status.success());
+    refused(vaern(&[&["--json", "evidence", "delete", id], &rest[..]].concat()), "held for a case");
+    refused(hold(&["--lift"]), "ThresholdNotMet");
+    assert!(hold(&["--lift", "--key", &owner]).status.success());
     ask(&["delete", id]);
     assert_eq!(ask(&["list"]).as_array().unwrap().len() as u64, found - 1);
 }

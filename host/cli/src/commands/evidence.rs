@@ -1,12 +1,14 @@
-//! `vaern evidence new-key|list|show|purge|delete`: what is kept, for those who may look at it. Each look is in the log first.
+//! `vaern evidence new-key|list|show|hold|purge|delete`: what is kept, for those who may look at it. Each look is in the log first.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use serde::Serialize;
 use vaern_door::Name;
-use vaern_record::evidence::{Bounds, Certificate, Day, Evidence, Kind, Listed, RecordId, Secret};
+use vaern_record::evidence::{Bounds, Certificate, Day, Evidence, HoldOrder, HoldRule, Kind, Listed, RecordId, Secret};
 use vaern_record::log::{Access, Deletion, Duty, Log};
+use vaern_trust::TrustRoot;
 
 use crate::commands::book::LogArgs;
 use crate::commands::gate;
@@ -36,6 +38,25 @@ pub(crate) enum Command {
         /// Folder for the two files. Whoever opens evidence answers for these copies.
         #[arg(long)]
         out: PathBuf,
+        #[command(flatten)]
+        store: Store,
+    },
+    /// Hold one piece of evidence for a case past its time, or lift the hold. Two persons of the trust root sign.
+    Hold {
+        /// Id of the detection.
+        id: RecordId,
+        /// Lift the hold instead of setting it.
+        #[arg(long)]
+        lift: bool,
+        /// A reference to the case that says nothing of it.
+        #[arg(long)]
+        case: Name,
+        /// Secret key file of a person; twice.
+        #[arg(long, required = true, value_name = "FILE")]
+        key: Vec<PathBuf>,
+        /// The trust root, which knows the persons' roles.
+        #[arg(long, value_name = "FILE")]
+        trust: PathBuf,
         #[command(flatten)]
         store: Store,
     },
@@ -167,6 +188,20 @@ pub(crate) fn run(command: &Command, output: &Output) -> Result<(), Failure> {
             );
             output.result(&shown, &lines)
         }),
+        Command::Hold { id, lift, case, key, trust, store } => {
+            let trust = gate::trust_root(trust)?;
+            let order = HoldOrder {
+                set: !lift,
+                record: id.to_string(),
+                case: case.to_string(),
+                time: u64::try_from(gate::now().as_second()).unwrap_or_default(),
+            };
+            let (rule, signatures) = signed(&order, key, &trust)?;
+            store.with(|evidence, log, _| {
+                evidence.hold(&order, &rule, &signatures, log)?;
+                output.result(&order, &format!("{id}: {}", if *lift { "the hold is lifted" } else { "held" }))
+            })
+        }
         Command::Purge { store, certificates } => store.with(|evidence, log, now| {
             let done = evidence.expire(now, log)?;
             certificates.give_out(&done, output)
@@ -194,6 +229,24 @@ impl Store {
         book.keep_floor()?;
         result
     }
+}
+
+/// Signs an order with each key that the trust root knows. Whether they are enough is for the store to say.
+fn signed(order: &HoldOrder, keys: &[PathBuf], trust: &TrustRoot) -> Result<(HoldRule, Vec<[u8; 64]>), Failure> {
+    let mut persons = BTreeSet::new();
+    let mut signatures = Vec::new();
+    for path in keys {
+        let (dir, file) = files::split("secret key", path)?;
+        let (owner, pair) = vaern_trust::read_secret(&dir, &file)?;
+        if trust.role_of(&pair.public()).is_none() {
+            let what = format!("the key of `{}` has no role in the trust root", owner.name);
+            return Err(Failure::refused(what, vaern_door::Krav("SKJ-04"), vaern_door::Blame::Operator));
+        }
+        persons.insert(*pair.public().as_bytes());
+        signatures.push(pair.sign(&order.message()));
+    }
+    let persons: Vec<[u8; 32]> = persons.into_iter().collect();
+    Ok((HoldRule::new(&persons)?, signatures))
 }
 
 /// Reads a store key: 64 hexadecimal digits, in a file that only its owner may read.

@@ -45,7 +45,7 @@ pub struct HoldOrder {
     pub set: bool,
     /// On which record: 32 hexadecimal digits.
     pub record: String,
-    /// For which case: a random reference, no case number: the order is kept beside the evidence.
+    /// For which case: a reference that says nothing of it, because the order is kept beside the evidence.
     pub case: String,
     /// When, in seconds since 1970.
     pub time: u64,
