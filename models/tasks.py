@@ -9,7 +9,7 @@ TRAINING = {
     "sharp": (2_000_000, 160, (1920, 1080)),
 }
 # Everything that is chosen (steps, shifts, thresholds) is chosen here.
-VALIDATION = (8_000_000, 240, (1280, 720))
+VALIDATION = (8_000_000, 480, (1280, 720))
 # Looked at once, for the figures.
 HELD_OUT = (9_000_000, 120, (1280, 720))
 
@@ -52,5 +52,5 @@ TASKS = {
         name="container", labels=("affaldscontainer", "glascontainer", "nedgravet_container", "byggecontainer"),
         names=(("nedgravet", 2), ("lukketcontainer", 3)), widths=(16, 32, 48, 48, 48, 32), masked=True,
         zoom=(0.75, 1.35), visible=0.3, least=8.0, alpha=0.5, quality=True,
-        stages=((4000, 4e-3, False), (4500, 4e-3, True)), seed=12, shares={"street": 0.4, "more": 0.6}, batch=4, crop=(640, 384), shift=(1.04, 1.04, 1.04, 1.04)),
+        stages=((4000, 4e-3, False), (4500, 4e-3, True)), seed=12, shares={"street": 0.4, "more": 0.6}, batch=4, crop=(640, 384), shift=(0.92, 0.92, 0.92, 0.92)),
 }
