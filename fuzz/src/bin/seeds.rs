@@ -1,4 +1,7 @@
-//! Writes the seeds and the dictionary of each target: `seeds DIR` makes `DIR/TARGET/` and `DIR/TARGET.dict`.
+//! Writes the seeds and the dictionary of each target: `seeds DIR` makes `DIR/TARGET/` and `DIR/TARGET.dict`, and ends.
+//!
+//! It is a fuzz target by form only: what it is made of is built for coverage, and needs libFuzzer to be linked.
+#![no_main]
 
 #[path = "../../../host/privacy/tests/targets/mod.rs"]
 mod targets;
@@ -6,7 +9,7 @@ mod targets;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-fn main() -> std::io::Result<()> {
+fn write() -> std::io::Result<()> {
     let out = PathBuf::from(std::env::args_os().nth(1).unwrap_or_else(|| "corpus".into()));
     for target in targets::ALL {
         let folder = out.join(target);
@@ -26,3 +29,17 @@ fn main() -> std::io::Result<()> {
     }
     Ok(())
 }
+
+libfuzzer_sys::fuzz_target!(
+    init: {
+        let status = match write() {
+            Ok(()) => 0,
+            Err(error) => {
+                eprintln!("{error}");
+                1
+            }
+        };
+        std::process::exit(status)
+    },
+    |_data: &[u8]| {}
+);
