@@ -93,6 +93,15 @@ enum Layout {
     Columns,
 }
 
+impl Layout {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Grid => "grid",
+            Self::Columns => "columns",
+        }
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LabelMap {
@@ -157,8 +166,9 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
     };
     let release = pack(&inputs, &args.out)?;
     let lines = format!(
-        "Packed {0}\n  release  {release}\n  model    {classes} classes, {layout:?} layout, {model_ms} ms for one run here\n  next     vaern plugin sign {0} --key YOUR.secret.toml\n           vaern plugin check {0} --policies CITY",
-        args.out.display()
+        "Packed {0}\n  release  {release}\n  model    {classes} classes, layout {1}, {model_ms} ms for one run here\n  next     vaern plugin sign {0} --key YOUR.secret.toml\n           vaern plugin check {0} --policies CITY",
+        args.out.display(),
+        layout.as_str()
     );
     output.result(&Made { release, layout, classes, model_ms }, &lines)
 }
@@ -247,10 +257,11 @@ fn text(
     labels: &[Label],
     kept: &[(usize, usize)],
 ) -> String {
-    let (layout, fit, scale, channels) = match layout {
-        Layout::Grid => ("grid", "letterbox-top-left", "zero-to-255", "bgr"),
-        Layout::Columns => ("columns", "letterbox-centre", "zero-to-one", "rgb"),
+    let (fit, scale, channels) = match layout {
+        Layout::Grid => ("letterbox-top-left", "zero-to-255", "bgr"),
+        Layout::Columns => ("letterbox-centre", "zero-to-one", "rgb"),
     };
+    let layout = layout.as_str();
     let labels = labels.iter().map(Label::as_str).collect::<Vec<_>>().join(" ");
     let kept = kept.iter().map(|(class, label)| format!("{class}:{label}")).collect::<Vec<_>>().join(" ");
     format!(
