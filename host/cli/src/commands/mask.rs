@@ -87,8 +87,8 @@ struct Collected {
 }
 
 pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
-    let source = files::open_dir("source", &args.source)?;
     let track = args.track.open(output)?;
+    let source = files::open_dir("source", &args.source)?;
     let trust = || gate::trust_root(&args.trust.clone().unwrap_or_else(|| args.policies.join("trust.toml")));
     let (set, _) = gate::policy_set_in_force(&args.policies, &args.purpose, trust, &args.standing)?;
     unlocated_allowed(args.unlocated, set.purpose.operating)?;
