@@ -148,7 +148,9 @@ pub fn leaks(before: &[u8], after: &[u8]) -> Vec<Leak> {
         Some(end) if end < after.len() => found.push(Leak::AfterEnd),
         Some(_) => {}
     }
-    if after.get(2..).is_some_and(|rest| rest.windows(3).any(|w| w == [0xFF, 0xD8, 0xFF])) {
+    // The packed pixels of a PNG may hold any bytes; what is no chunk of pixels was judged above.
+    let jpeg = after.starts_with(&[0xFF, 0xD8]);
+    if jpeg && after.get(2..).is_some_and(|rest| rest.windows(3).any(|w| w == [0xFF, 0xD8, 0xFF])) {
         found.push(Leak::SecondPicture);
     }
     let source: HashSet<&[u8]> =

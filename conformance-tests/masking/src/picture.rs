@@ -23,6 +23,9 @@ pub enum PictureError {
     Encode,
 }
 
+/// Longest side that is decoded: a header may claim 65535 pixels each way, and the attacker has not that much memory.
+const LARGEST: usize = 20_000;
+
 /// An upright RGB picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Picture {
@@ -56,8 +59,8 @@ impl Picture {
         }
         let options = DecoderOptions::default()
             .set_strict_mode(false)
-            .set_max_width(usize::from(u16::MAX))
-            .set_max_height(usize::from(u16::MAX))
+            .set_max_width(LARGEST)
+            .set_max_height(LARGEST)
             .jpeg_set_out_colorspace(ColorSpace::RGB);
         let mut decoder = JpegDecoder::new_with_options(ZCursor::new(file), options);
         let rgb = decoder.decode().map_err(|_| PictureError::Undecodable)?;

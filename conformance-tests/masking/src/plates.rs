@@ -9,7 +9,7 @@ use crate::stats::binomial_99;
 use crate::verdict::{Figure, TestId, Verdict};
 
 /// Cells that a plate is reduced to.
-const CELLS: (usize, usize) = (42, 3);
+const CELLS: (usize, usize) = (42, 6);
 
 fn features(masker: &dyn Masker, rows: &[PlateRow]) -> Result<Vec<Vec<f64>>, Refused> {
     let region = |row: &PlateRow| attacked(masker, &row.shot, PeopleClass::Plate).map(|p| p.pooled(CELLS.0, CELLS.1));

@@ -27,10 +27,11 @@ const fn must_be_red(wrong: Wrong) -> &'static [TestId] {
     use TestId::{T1, T2, T5, T6, T8, T9, T10, T11};
     match wrong {
         Wrong::Nothing => &[],
-        Wrong::NoGrow | Wrong::NoOrientation | Wrong::SkipSmall => &[T10],
+        Wrong::NoGrow => &[T5, T10],
+        Wrong::NoOrientation | Wrong::SkipSmall => &[T10],
         Wrong::NoSnap | Wrong::NoMargin => &[T2],
         Wrong::Translucent => &[T1, T5, T6],
-        Wrong::MiddlePixel => &[T1],
+        Wrong::MiddlePixel => &[T1, T5],
         Wrong::KeepSegments => &[T8],
         Wrong::MaskAll => &[T11],
         Wrong::MaskNothing => &[T1, T2, T5, T6, T10],

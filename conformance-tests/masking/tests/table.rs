@@ -30,14 +30,13 @@ const fn expected(test: TestId) -> Column {
         TestId::T5 => [Green, Green, Red, Red, Red, Red],
         // A sigma of a third of a plate's length leaves one brightness of the whole; a mean does so by design.
         TestId::T6 => [Green, Green, Red, Green, Red, Green],
-        // A detector's silence proves nothing, and here it shows: it finds no face under most of what T5 names them through.
-        TestId::T7 => [Green, Green, Green, Green, Green, Green],
+        // A detector's silence proves nothing: it finds no face where T5 still names the person.
+        TestId::T7 => [Green, Green, Red, Green, Red, Green],
         // These write their files from pixels, as the gate does; tools that keep metadata fail here, see the mutants.
         TestId::T8 => [Green, Green, Green, Green, Green, Green],
         // Common tools decode what they can and mask that.
         TestId::T9 => [Green, Green, Red, Red, Red, Red],
-        // Twelve columns over a face of twelve pixels are the face.
-        TestId::T10 => [Green, Green, Green, Green, Red, Green],
+        TestId::T10 => [Green, Green, Green, Green, Green, Green],
         TestId::T11 => [Green, Green, Green, Green, Green, Green],
     }
 }
