@@ -18,6 +18,9 @@ const FLAT: f64 = 3.0;
 /// Correlation of a region's cells with the original's that no chance gives.
 const TELLS: f64 = 0.5;
 
+/// Correlation below which a reversal is not even tried.
+const HINTS: f64 = 0.3;
+
 /// What a tool may have done, tried in turn.
 const SUPPOSED: [Blur; 9] = [
     Blur::Box(0.5),
@@ -133,11 +136,11 @@ fn region(original: &Picture, masked: &Picture, rect: Rect, grid: Option<(u16, u
     let correlation = if flat { 0.0 } else { correlation(&inner(&was), &inner(&is)) };
     // The same texture, as strong as before: encoded once more, not masked.
     let as_strong = (0.8..1.25).contains(&(deviation / inner(&was).deviation().max(1e-9)));
-    if correlation > 0.95 && as_strong {
+    if correlation > 0.985 && as_strong {
         return None;
     }
     // Where nothing is told, a filter gains by drawing two colours together, and that brings nobody back.
-    let (gain_db, reversal) = if flat || correlation <= TELLS {
+    let (gain_db, reversal) = if flat || correlation <= HINTS {
         (0.0, "none")
     } else {
         gain(&shrunk(&is.luma(), 0.0), &shrunk(&was.luma(), 0.0), &SUPPOSED)
