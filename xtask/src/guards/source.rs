@@ -9,6 +9,9 @@ use super::list::Guard;
 /// Folders whose crates may hold guards: what the workspace ships and the suite, never the tasks themselves.
 const ROOMS: [&str; 3] = ["host", "conformance-tests", "sdk"];
 
+/// How a guard is called, everywhere.
+const CALL: &str = "guard::stands(";
+
 /// A crate of the workspace: its name, and where it lies.
 fn packages(root: &Path) -> Result<BTreeMap<String, PathBuf>, Error> {
     let mut found = BTreeMap::new();
@@ -62,20 +65,18 @@ fn read(path: &Path) -> Result<String, Error> {
     std::fs::read_to_string(path).map_err(|e| Error::Io(path.to_owned(), e))
 }
 
-/// The names inside `stands("…")` of a source text, comments left out. A call without a plain text inside is an error:
-/// what cannot be read here cannot be listed.
+/// The names inside `guard::stands("…")` of a source text, comments left out. A call without a plain text inside is an error, and
+/// so is an import of the function alone: what cannot be read here cannot be listed.
 fn stands_in(text: &str) -> Result<Vec<String>, String> {
     let mut names = Vec::new();
     let code: String =
         text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n");
     let mut rest = code.as_str();
-    while let Some(at) = rest.find("stands(") {
-        let before = rest.get(..at).unwrap_or_default();
-        rest = rest.get(at + "stands(".len()..).unwrap_or_default();
-        let called = !before.ends_with("fn ") && !before.ends_with(|c: char| c.is_alphanumeric() || c == '_');
-        if !called {
-            continue;
-        }
+    if code.contains("guard::stands;") || code.contains("guard::{stands") {
+        return Err("call it as `guard::stands`, so that the call can be found".to_owned());
+    }
+    while let Some(at) = rest.find(CALL) {
+        rest = rest.get(at + CALL.len()..).unwrap_or_default();
         let name = rest.trim_start().strip_prefix('"').and_then(|r| r.split_once('"')).map(|(name, _)| name);
         names.push(name.ok_or("a guard must be named by a plain text: `stands(\"room.what\")`")?.to_owned());
     }
@@ -132,9 +133,10 @@ mod tests {
     #[test]
     fn calls_are_found_and_comments_and_other_names_are_not() {
         let text = "if guard::stands(\"a.b\") && x {}\n// stands(\"c.d\")\nlet understands(\"e.f\");\n\
-                    stands(\n  \"g.h\",\n); pub fn stands(name: &str) {}";
+                    guard::stands(\n  \"g.h\",\n); pub fn stands(name: &str) {} log.stands(5);";
         assert_eq!(stands_in(text).unwrap(), ["a.b", "g.h"]);
         assert!(stands_in("guard::stands(NAME)").is_err());
+        assert!(stands_in("use vaern_door::guard::stands;").is_err());
     }
 
     #[test]
