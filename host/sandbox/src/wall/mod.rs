@@ -1,7 +1,7 @@
 //! The wall: a vendor's component and models run in a process of their own, which never holds a raw pixel.
 //!
 //! The worker is the node's own binary, executed anew with an empty environment: nothing of the node's memory comes along. It
-//! opens the city's own libraries, locks itself down ([`lockdown`]), and only then receives the vendor's bytes. Frames reach it
+//! opens the city's own libraries, locks itself down (`lockdown`), and only then receives the vendor's bytes. Frames reach it
 //! through slots of shared memory that it can only read; answers come back through one small protocol, and the node checks
 //! everything they say. The node's timer ends a worker that overruns, so the code in it carries no checks of its own.
 //!
