@@ -313,7 +313,7 @@ fn end_of_tables(bytes: &[u8]) -> usize {
 }
 
 #[test]
-fn frm_08_frame_ids_are_random() {
+fn frm_08n_frame_ids_are_random() {
     let gate = evaluation_gate(Act::See(vec![]));
     let id = || gate.admit(Capture::unlocated(picture(&Exif::default())), now()).unwrap().frame.id();
     let ids: std::collections::HashSet<_> = (0..50).map(|_| id()).collect();

@@ -175,7 +175,7 @@ fn img_06n_variants_are_named() {
 }
 
 #[test]
-fn img_07_trailing_bytes_are_tolerated_and_never_appear() {
+fn img_07n_trailing_bytes_are_tolerated_and_never_appear() {
     let secret = b"PK\x03\x04<html>a second life of this file</html>";
     let mut bytes = encoded(false, None, SamplingFactor::F_2_2);
     let clean = open(&bytes).unwrap();
@@ -263,7 +263,7 @@ fn img_05n_a_broken_exif_block_is_no_fix() {
 }
 
 #[test]
-fn img_12_odd_sizes_come_out_right_or_not_at_all() {
+fn img_12n_odd_sizes_come_out_right_or_not_at_all() {
     for (w, h) in [(1, 1), (1, 9), (9, 1), (17, 3), (3, 17), (16, 16), (8, 8), (33, 31)] {
         let frame = size(w, h);
         let rgb = street(frame, 3);
