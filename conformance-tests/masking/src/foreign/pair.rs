@@ -18,9 +18,6 @@ const FLAT: f64 = 3.0;
 /// Correlation of a region's cells with the original's that no chance gives.
 const TELLS: f64 = 0.5;
 
-/// Correlation below which a reversal is not even tried.
-const HINTS: f64 = 0.3;
-
 /// What a tool may have done, tried in turn.
 const SUPPOSED: [Blur; 9] = [
     Blur::Box(0.5),
@@ -139,12 +136,9 @@ fn region(original: &Picture, masked: &Picture, rect: Rect, grid: Option<(u16, u
     if correlation > 0.985 && as_strong {
         return None;
     }
-    // Where nothing is told, a filter gains by drawing two colours together, and that brings nobody back.
-    let (gain_db, reversal) = if flat || correlation <= HINTS {
-        (0.0, "none")
-    } else {
-        gain(&shrunk(&is.luma(), 0.0), &shrunk(&was.luma(), 0.0), &SUPPOSED)
-    };
+    // A filter may gain a little by drawing two colours together, which brings nobody back: a false alarm is the better error here.
+    let (gain_db, reversal) =
+        if flat { (0.0, "none") } else { gain(&shrunk(&is.luma(), 0.0), &shrunk(&was.luma(), 0.0), &SUPPOSED) };
     let [x0, y0, x1, y1] = [rect.x0(), rect.y0(), rect.x1(), rect.y1()];
     let size = original.size();
     // The found edge is exact to a cell of four pixels.
