@@ -1,19 +1,14 @@
 //! The log as an auditor meets it: verified, shown and proved from the command line, and refused when it was touched.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests state what they expect")]
 
+mod program;
+
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 use std::sync::OnceLock;
 
+use program::{copy, json, text, vaern};
 use serde_json::Value;
-
-fn vaern(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_vaern")).args(args).env_remove("VAERN_MODELS").output().unwrap()
-}
-
-fn json(bytes: &[u8]) -> Value {
-    serde_json::from_slice(bytes).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(bytes)))
-}
 
 fn ok(args: &[&str]) -> Value {
     let output = vaern(args);
@@ -25,10 +20,6 @@ fn refused(args: &[&str]) -> String {
     let output = vaern(args);
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stdout));
     json(&output.stderr)["error"]["what"].as_str().unwrap().to_owned()
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
 }
 
 /// A demo and a second run over the same log, which every test reads.
@@ -143,10 +134,6 @@ fn a_log_checked_against_its_own_key_says_what_that_is_worth() {
 /// The first proposal of the demo.
 fn proposal(result: &Path) -> Value {
     json(&std::fs::read(result.join("detections.geojson")).unwrap())["features"][0].clone()
-}
-
-fn copy(from: &Path, to: &Path) {
-    assert!(Command::new("cp").args(["-r", text(from), text(to)]).status().unwrap().success());
 }
 
 struct Asked {

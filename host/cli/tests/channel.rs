@@ -7,18 +7,13 @@
     reason = "tests state what they expect"
 )]
 
+mod program;
+
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
+use program::{copy, stderr, text, vaern};
 use serde_json::Value;
-
-fn vaern(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_vaern")).args(args).env_remove("VAERN_MODELS").output().unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
 
 fn done(args: &[&str]) -> Value {
     let output = vaern(&[&["--json"], args].concat());
@@ -33,23 +28,6 @@ fn refused(args: &[&str]) -> (String, String) {
     let error: Value = serde_json::from_slice(&output.stderr).unwrap();
     let field = |name: &str| error["error"][name].as_str().unwrap_or_default().to_owned();
     (field("what"), field("krav"))
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }
 
 struct City {

@@ -7,23 +7,17 @@
     reason = "tests state what they expect"
 )]
 
+mod program;
+
 use std::path::Path;
-use std::process::{Command, Output};
 
+use program::{text, vaern};
 use serde_json::Value;
-
-fn vaern(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_vaern")).args(args).env_remove("VAERN_MODELS").output().unwrap()
-}
 
 fn ok(args: &[&str]) -> Value {
     let output = vaern(args);
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
 }
 
 fn pictures(folder: &Path) -> usize {

@@ -1,11 +1,14 @@
 //! Kept evidence from the command line: looked at with a trace, deleted with a certificate.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests state what they expect")]
 
+mod program;
+
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
+use program::vaern;
 use serde_json::Value;
 use vaern_door::{Digest, Name};
 use vaern_record::evidence::{Bounds, Day, Evidence, Kind, Label, RecordId, Secret};
@@ -13,10 +16,6 @@ use vaern_record::log::{KeyName, Log, LogKey, RetentionClass, VerifierKey};
 
 struct Node {
     temp: tempfile::TempDir,
-}
-
-fn vaern(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_vaern")).args(args).output().unwrap()
 }
 
 fn open(path: &Path) -> Dir {

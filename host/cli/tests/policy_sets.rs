@@ -7,30 +7,20 @@
     reason = "tests state what they expect"
 )]
 
+mod program;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 use std::sync::OnceLock;
 
-use serde_json::Value;
+use program::{copy, json, text, vaern};
 use vaern_policy::catalogue::KRAV;
-
-fn vaern(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_vaern")).args(args).env_remove("VAERN_MODELS").output().unwrap()
-}
 
 fn done(args: &[&str]) -> Output {
     let output = vaern(args);
     assert_eq!(output.status.code(), Some(0), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
     output
-}
-
-fn json(bytes: &[u8]) -> Value {
-    serde_json::from_slice(bytes).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(bytes)))
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
 }
 
 fn root() -> PathBuf {
@@ -43,19 +33,6 @@ fn refusal(output: &Output) -> (String, String) {
     let error = json(&output.stderr)["error"].clone();
     assert!(error["mend"].as_str().is_some_and(|mend| !mend.is_empty()), "{error}");
     (error["what"].as_str().unwrap().to_owned(), error["krav"].as_str().unwrap().to_owned())
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }
 
 fn edit(dir: &Path, file: &str, from: &str, to: &str) {

@@ -7,11 +7,14 @@
     reason = "tests state what they expect"
 )]
 
+mod program;
+
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use program::{copy, text};
 use serde_json::Value;
 
 fn root() -> PathBuf {
@@ -33,23 +36,6 @@ fn vaern(args: &[&str]) -> Output {
     let output = Command::new(env!("CARGO_BIN_EXE_vaern")).args(args).env_remove("VAERN_MODELS").output().unwrap();
     assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
     output
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }
 
 /// What the output says of each file: (outcome or reason, share of the frame under masks).

@@ -7,33 +7,13 @@
     reason = "tests state what they expect"
 )]
 
+mod program;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-use serde_json::Value;
-
-fn vaern(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_vaern")).args(args).env_remove("VAERN_MODELS").output().unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-fn json(bytes: &[u8]) -> Value {
-    serde_json::from_slice(bytes).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(bytes)))
-}
-
-/// Says that a test did not run, past the test runner's capture: a skip that nobody sees is a pass that did not happen.
-fn skip(why: &str) {
-    use std::io::Write as _;
-    let _ = writeln!(std::io::stderr(), "SKIP {why}");
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
+use program::{copy, json, skip, stderr, text, vaern};
 
 /// One demo for all tests of this file; each test works on a copy of what it changes.
 fn demo() -> &'static Path {
@@ -49,19 +29,6 @@ fn demo() -> &'static Path {
             (temp, out)
         })
         .1
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }
 
 fn run(release: &Path, policies: &Path, out: &Path) -> Output {

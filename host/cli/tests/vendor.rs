@@ -7,29 +7,19 @@
     reason = "tests state what they expect"
 )]
 
+mod program;
+
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 use std::sync::OnceLock;
 
+use program::{skip, text, vaern};
 use serde_json::Value;
-
-fn vaern(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_vaern")).args(args).env_remove("VAERN_MODELS").output().unwrap()
-}
 
 fn done(args: &[&str]) -> Value {
     let output = vaern(&[&["--json"], args].concat());
     assert_eq!(output.status.code(), Some(0), "{args:?}\n{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
-}
-
-fn skip(why: &str) {
-    use std::io::Write as _;
-    let _ = writeln!(std::io::stderr(), "SKIP: {why}");
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
 }
 
 fn repository() -> PathBuf {
