@@ -311,7 +311,7 @@ impl Refusal {
             Self::UnknownCamera => Krav("MIN-08"),
             Self::Replayed | Self::SameSpot | Self::TooSoon => Krav("MIN-07"),
             Self::QuotaReached => Krav("MIN-11"),
-            Self::WrongPurpose => Krav("MAL-02"),
+            Self::WrongPurpose => Krav("STD-03"),
             Self::TooOld => Krav("SEP-02"),
             Self::MaskingUnavailable(_) => Krav("MIN-01"),
             Self::TooLongInClear => Krav("SKJ-08"),

@@ -134,6 +134,7 @@ fn frm_07n_a_frame_for_another_purpose_is_refused() {
         gate.admit(capture, now()).map(|_| ())
     };
     assert_eq!(offered("parkering", 1), Err(Refusal::WrongPurpose));
+    assert_eq!(Refusal::WrongPurpose.krav().0, "STD-03", "the purpose binds");
     assert_eq!(offered("containere", 2), Ok(()), "frm_07p");
     assert_eq!(shoot(&gate, 3, place(0.0, 3.0, 3, None)), Ok(()), "frm_07p: nobody says what it was taken for");
 }

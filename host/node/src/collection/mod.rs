@@ -5,6 +5,7 @@
 //! A file system may keep the blocks of a deleted file: only an encrypted disk makes them unreadable.
 
 mod annotations;
+mod error;
 mod journal;
 mod set;
 
@@ -16,16 +17,17 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use cap_std::fs::{Dir, MetadataExt as _};
 use jiff::Timestamp;
 use serde::Serialize;
-use vaern_door::{Blame, Digest, Krav, Name, guard};
+use vaern_door::{Digest, Name, guard};
 use vaern_privacy::Turning;
-use vaern_trust::{DeletedOriginal, DeletionRecord, SigError, SigningKeyPair};
+use vaern_trust::{DeletedOriginal, DeletionRecord, SigningKeyPair};
 
 pub use annotations::{Annotated, AnnotationError};
+pub use error::CollectionError;
 pub use set::{HeldSet, TrainingSet};
 
 use self::annotations::Coco;
 use self::journal::{Journal, Line, Masked};
-use crate::sinks::{self, SinkError};
+use crate::sinks;
 
 /// Folder of the deletion records in the output folder.
 pub const DELETIONS: &str = "deletions";
@@ -35,73 +37,6 @@ pub const MANIFEST: &str = "training-set.toml";
 pub const ACCOUNT: &str = "collection.json";
 /// Originals of one record at most: an envelope holds about 3,000.
 const RECORD_SIZE: usize = 1000;
-
-/// Why a collection cannot begin or go on. Whatever was done before stands in the journal.
-#[derive(Debug, thiserror::Error)]
-pub enum CollectionError {
-    /// The manifest is not of the right form.
-    #[error("the manifest of the training set: {0}")]
-    SetForm(String),
-    /// The set is for something else than the policy in force (FRM-07).
-    #[error("the training set is for the purpose `{set}`, the policy in force is for `{policy}`")]
-    WrongPurpose {
-        /// In the manifest.
-        set: Name,
-        /// In force.
-        policy: Name,
-    },
-    /// The set should be gone already.
-    #[error("the training set `{0}` is past its expiry")]
-    SetExpired(Name),
-    /// The output folder holds another collection.
-    #[error("the output folder holds a collection of another training set or under other rules")]
-    OtherCollection,
-    /// Another run has the journal.
-    #[error("another run is at work in the output folder")]
-    Busy,
-    /// An original and its masked picture are both not there.
-    #[error("picture {number}: the original is gone and its masked picture is not the one that was verified")]
-    Lost {
-        /// Number of the picture.
-        number: u64,
-    },
-    /// A deletion record is not the one that the journal knows.
-    #[error("deletion record {0} is missing, changed, or signed with another key")]
-    Record(u64),
-    /// The disk.
-    #[error("the journal or an original: {0}")]
-    Io(#[from] io::Error),
-    /// An output file.
-    #[error(transparent)]
-    Sink(#[from] SinkError),
-    /// A record could not be signed.
-    #[error("a deletion record: {0}")]
-    Signing(#[from] SigError),
-    /// The annotations cannot be used.
-    #[error(transparent)]
-    Annotations(#[from] AnnotationError),
-    /// No randomness for a salt.
-    #[error("the system gives no random bytes")]
-    Random,
-}
-
-impl CollectionError {
-    /// The requirement behind it.
-    #[must_use]
-    pub const fn krav(&self) -> Krav {
-        match self {
-            Self::WrongPurpose { .. } => Krav("MAL-02"),
-            Self::Io(_) | Self::Sink(_) | Self::Lost { .. } => Krav("SKJ-09"),
-            _ => Krav("SEP-02"),
-        }
-    }
-
-    /// Who has to act.
-    #[must_use]
-    pub const fn blame(&self) -> Blame {
-        Blame::Operator
-    }
-}
 
 /// The moments between which a kill is survived, for tests that kill there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
