@@ -25,10 +25,26 @@ pub struct OnnxRuntime {
 /// Sessions of one model: as many callers as there are cores run at once, up to this many.
 const MOST_SESSIONS: usize = 8;
 
+/// Builds that report to their maker name their opt-out, or the address that they report to. From 1.29.0 on, the official ones do so
+/// on Linux too, before any setting of a program can reach them, and from a thread of their own.
+const TELEMETRY: [&[u8]; 2] = [b"ORT_DISABLE_TELEMETRY", b"OneCollector"];
+
+/// Refuses a library that would send word of what runs here to somebody else.
+fn keeps_to_itself(dylib: &Path) -> Result<(), InferenceError> {
+    let unavailable = |why: String| InferenceError::BackendUnavailable { why: printable(&why) };
+    let library = std::fs::read(dylib).map_err(|e| unavailable(e.to_string()))?;
+    if TELEMETRY.iter().any(|mark| memchr::memmem::find(&library, mark).is_some()) {
+        let why = "this build of ONNX Runtime reports to its maker; use a build without telemetry, as the one that vaern pins";
+        return Err(unavailable(why.into()));
+    }
+    Ok(())
+}
+
 /// Loads ONNX Runtime from a library file. One thread per caller of a model.
 ///
 /// # Errors
-/// [`InferenceError::BackendUnavailable`] where the library is missing, is another version, or another one is loaded already.
+/// [`InferenceError::BackendUnavailable`] where the library is missing, is another version, reports to its maker (telemetry), or another
+/// one is loaded already.
 pub fn onnx_runtime(dylib: &Path) -> Result<OnnxRuntime, InferenceError> {
     onnx_runtime_with_threads(dylib, 1)
 }
@@ -44,6 +60,7 @@ pub fn onnx_runtime_with_threads(dylib: &Path, threads: usize) -> Result<OnnxRun
         Some((path, environment)) if path == dylib => environment.clone(),
         Some(_) => return Err(unavailable("another ONNX Runtime library is loaded in this process")),
         None => {
+            keeps_to_itself(dylib)?;
             let environment = catching(BackendName::OnnxRuntime, || {
                 ort::init_from(dylib)
                     .map_err(|e| unavailable(&e.to_string()))?
@@ -156,4 +173,24 @@ impl Engine for OnnxEngine {
 
 fn failed<R>(error: &ort::Error<R>) -> InferenceError {
     InferenceError::Failed { backend: BackendName::OnnxRuntime, why: printable(&error.to_string()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sep_01_a_runtime_that_reports_to_its_maker_is_refused_before_it_is_loaded() {
+        let folder = tempfile::tempdir().unwrap();
+        let library = folder.path().join("libonnxruntime.so");
+        for mark in TELEMETRY {
+            std::fs::write(&library, [b"\x7fELF and so on ", mark, b"\0"].concat()).unwrap();
+            let refused = onnx_runtime(&library).err().unwrap();
+            assert!(refused.to_string().contains("reports to its maker"), "{refused}");
+        }
+        std::fs::write(&library, b"\x7fELF and so on").unwrap();
+        let broken = onnx_runtime(&library).err().unwrap();
+        assert!(!broken.to_string().contains("reports to its maker"), "{broken}");
+        assert!(onnx_runtime(&folder.path().join("missing.so")).is_err());
+    }
 }

@@ -17,10 +17,10 @@ use crate::output::Output;
 /// Name of ONNX Runtime's library in the model store.
 pub(crate) const RUNTIME_FILE: &str = "libonnxruntime.so";
 
-/// The package that carries it, its version, and the library's digest for x86-64 Linux.
-const RUNTIME_PACKAGE: &str = "onnxruntime==1.31.1";
-const RUNTIME_MEMBER: &str = "onnxruntime/capi/libonnxruntime.so.1.31.1";
-const RUNTIME_DIGEST: &str = "sha256:fc44112fbe06d7d689c57e11d3862031f64711007e4ee020f8eed5185fd2c1d3";
+/// The package that carries it, its version, and the library's digest for x86-64 Linux. The last version that does not report to its maker.
+const RUNTIME_PACKAGE: &str = "onnxruntime==1.28.0";
+const RUNTIME_MEMBER: &str = "onnxruntime/capi/libonnxruntime.so.1.28.0";
+const RUNTIME_DIGEST: &str = "sha256:aa4079d18f4ea7a5f3a94d80cd4bbe0f2740436626622d64d793803a20381083";
 
 #[derive(clap::Args)]
 pub(crate) struct Place {

@@ -19,7 +19,7 @@ const DESCRIPTORS: u64 = 32;
 
 /// The first act of a worker, before it opens anything of its own: nothing of the node came along. Answers with what holds.
 pub(super) fn arrive() -> Vec<Protection> {
-    let mut held = vec![Protection::OwnProcess];
+    let mut held = vec![];
     if std::env::vars_os().next().is_none() {
         held.push(Protection::EmptyEnvironment);
     }
@@ -33,11 +33,13 @@ pub(super) fn arrive() -> Vec<Protection> {
 ///
 /// `memory_bytes` bounds the data of this process: the heap, the guest's memory, models and compiled code together.
 pub(super) fn lock_down(memory_bytes: u64, mut held: Vec<Protection>) -> Vec<Protection> {
+    let alone = alone();
     let mut note = |protection, in_force: bool| {
         if in_force {
             held.push(protection);
         }
     };
+    note(Protection::OwnProcess, alone);
     note(Protection::NoNewPrivileges, rustix::thread::set_no_new_privs(true).is_ok());
     note(Protection::NotDumpable, rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).is_ok());
     note(Protection::Limits, limit(memory_bytes));
@@ -49,6 +51,12 @@ pub(super) fn lock_down(memory_bytes: u64, mut held: Vec<Protection>) -> Vec<Pro
 /// Takes what only loading needed: making code, making memory files, further filters. False where the kernel has no filters.
 pub(super) fn tighten() -> bool {
     filtered(&running())
+}
+
+/// Whether this thread is the only one. A library that starts one of its own would have it running beside the vendor's code, and
+/// the filters would end the whole process at a moment that nobody chose.
+fn alone() -> bool {
+    std::fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.take(2).count() == 1)
 }
 
 /// Hard limits, so that they cannot be raised again. RLIMIT_DATA and not RLIMIT_AS: wasmtime reserves gigabytes that it never uses.
@@ -203,4 +211,16 @@ fn filtered(programs: &Option<Vec<BpfProgram>>) -> bool {
     programs
         .as_ref()
         .is_some_and(|programs| programs.iter().all(|program| seccompiler::apply_filter_all_threads(program).is_ok()))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn sbx_30_a_process_with_a_second_thread_is_not_alone() {
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let other = std::thread::spawn(move || ended.recv());
+        assert!(!super::alone());
+        drop(end);
+        assert!(other.join().unwrap().is_err());
+    }
 }

@@ -28,7 +28,7 @@ pub use worker::{WorkerSetup, worker};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Protection {
-    /// Vendor code runs in a process that was executed anew.
+    /// Vendor code runs in a process that was executed anew, and in its only thread.
     OwnProcess = 0,
     /// Its environment is empty.
     EmptyEnvironment = 1,
