@@ -11,7 +11,7 @@ use std::io;
 use cap_std::fs::{Dir, File, OpenOptions};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use vaern_door::{Blame, Krav};
+use vaern_door::{Blame, Krav, guard};
 
 use crate::sinks::{self, SinkError};
 
@@ -278,7 +278,7 @@ impl Reviews {
             features.retain_mut(|feature| {
                 let id = feature.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
                 let standing = self.standing(&id).map(|verdict| verdict.decision);
-                if standing == Some(Decision::Rejected) {
+                if standing == Some(Decision::Rejected) && guard::stands("node.withdrawn") {
                     withdrawn.push(Value::from(id));
                     return false;
                 }

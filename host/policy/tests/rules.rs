@@ -180,6 +180,8 @@ fn gen_02p_every_decision_names_its_rules_in_danish() {
     for case in small_world() {
         let decision = city.rules().decide(&case.question);
         seen.insert(case.question.action());
+        // A no may be the silence of every rule; a yes has always been said by one.
+        assert!(!decision.allowed() || !decision.rules.is_empty(), "{:?}", case.question);
         for rule in &decision.rules {
             let entry = city.catalogue().get(&rule.krav).unwrap();
             assert!(entry.rules.contains(&rule.id) && rule.dk.ends_with('.') && rule.place.line > 1, "{rule:?}");

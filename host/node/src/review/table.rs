@@ -3,6 +3,8 @@
 //! `;` between fields and a byte order mark, as Danish spreadsheets read and write it. A text that begins like a formula gets an
 //! apostrophe before it, which is taken off again on the way back.
 
+use vaern_door::guard;
+
 use super::{Decision, Proposal, ReviewError, Reviews, Verdict};
 
 const COLUMNS: [&str; 10] = [
@@ -85,7 +87,8 @@ pub(super) fn read(reviews: &Reviews, bytes: &[u8], time: i64) -> Result<Vec<Ver
         if known.label != label {
             return Err(wrong(at, "its id and its label do not belong together"));
         }
-        if decision.trim().is_empty() {
+        // What nobody filled in stays undecided: no verdict is ever the program's own.
+        if decision.trim().is_empty() && guard::stands("node.review_undecided") {
             continue;
         }
         let word = decision.trim().to_lowercase();

@@ -2,13 +2,16 @@
 
 use std::fmt::Write as _;
 
+use vaern_door::guard;
+
 use super::{CHAPTERS, Catalogue, Kind, KravEntry, Origin, Party};
 use crate::RuleBook;
 
 /// The catalogue as a page. The sentences of the rules come from `rules`.
 #[must_use]
 pub fn html(catalogue: &Catalogue, rules: &RuleBook) -> String {
-    let version = catalogue.version().map_or("0.0.0", |version| version.as_str());
+    let version = catalogue.version().filter(|_| guard::stands("policy.catalogue-version"));
+    let version = version.map_or("0.0.0", |version| version.as_str());
     let mut page = format!(
         "<!DOCTYPE html>\n<html lang=\"da\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>Kravkatalog {version}</title>\n<style>\n{}</style>\n</head>\n<body>\n<a class=\"spring\" href=\"#krav\">Gå til kravene</a>\n",
         include_str!("style.css")

@@ -152,6 +152,9 @@ impl RuleBook {
             .filter_map(|id| self.rules.get(AsRef::<str>::as_ref(id)).cloned())
             .collect();
         rules.sort_by(|a, b| a.id.cmp(&b.id));
+        if !guard::stands("policy.named-rules") {
+            rules.clear();
+        }
         // The engine skips a rule that fails: a failing forbid would open what it closes (POL-02).
         let whole = errors.is_empty() || !guard::stands("policy.diagnostics");
         let allowed = whole && response.decision() == cedar_policy::Decision::Allow;
