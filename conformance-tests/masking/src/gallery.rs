@@ -106,7 +106,7 @@ impl Gallery {
             people,
             known: shots(0..learn)?,
             unknown: shots(learn..learn + depth.pick(4, 12))?,
-            known_plates: plates(depth.pick(400, 2000))?,
+            known_plates: plates(depth.pick(600, 2000))?,
             unknown_plates: plates(depth.pick(100, 500))?,
         })
     }
@@ -141,7 +141,7 @@ pub(crate) fn attacked(masker: &dyn Masker, shot: &Shot, class: PeopleClass) -> 
     // Detectors are not exact: the boxes of plates end a little early, where the last character stands.
     let mut given = seen(class, shot.bbox);
     let around = if class == PeopleClass::Plate {
-        given.x1 -= 0.08 * (given.x1 - given.x0);
+        given.x1 -= 0.1 * (given.x1 - given.x0);
         0.0
     } else {
         0.1

@@ -107,7 +107,7 @@ fn min_01n_no_byte_of_a_raw_frame_is_in_the_worker_and_min_01p_the_clear_frame_i
     let clear: Vec<u8> = b"clear-frame-sentinel".iter().copied().cycle().take(size(640, 360).rgb_bytes()).collect();
     let wall = wall("pixels", grants()).unwrap();
     let mut runner = wall.runner().unwrap();
-    let shown = runner.receive(size(640, 360), &clear, &[]).unwrap();
+    let shown = runner.receive(size(640, 360), &clear, &[], None).unwrap();
     assert_eq!(runner.detect(&shown).unwrap().detections.len(), 1);
     let id = runner.worker_id().unwrap();
     let holds = |needle: &[u8]| walls::memory_holds(id, needle);
@@ -179,8 +179,16 @@ fn sbx_26n_the_zoom_budget_is_the_same_behind_the_wall() {
         let component = vaern_hostile::component("zoom-flood").unwrap();
         let here =
             common::load(&component, granted.clone(), common::Mean::new(None)).unwrap().detect(&shown()).unwrap();
-        let there = wall("zoom-flood", granted).unwrap().runner().unwrap().detect(&shown()).unwrap();
-        for answer in [here, there] {
+        let there = wall("zoom-flood", granted.clone()).unwrap().runner().unwrap().detect(&shown()).unwrap();
+        // Handed over by way of the slot, as the node does it.
+        let (rgb, beside) = (vec![5; size(640, 360).rgb_bytes()], vec![7; native.rgb_bytes()]);
+        let slotted = {
+            let mut runner = wall("zoom-flood", granted).unwrap().runner().unwrap();
+            let frame = runner.receive(size(640, 360), &rgb, &[], Some((native, &beside))).unwrap();
+            assert!(runner.receive(size(640, 360), &rgb, &[], Some((native, &beside[1..]))).is_err());
+            runner.detect(&frame).unwrap()
+        };
+        for answer in [here, there, slotted] {
             assert_eq!(answer.detections[0].rect.x0(), times, "{budget}");
             assert_eq!(answer.usage.zoom_pixels, u32::from(times) * 1024);
         }
@@ -383,14 +391,14 @@ fn a_frame_lies_in_the_slot_and_an_older_one_is_not_written_over() {
     let mut runner = wall.runner().unwrap();
     let rgb = |v: u8| vec![v; size(64, 48).rgb_bytes()];
     let masked = [Rect::new(0, 0, 8, 8).unwrap()];
-    let first = runner.receive(size(64, 48), &rgb(1), &masked).unwrap();
-    let second = runner.receive(size(64, 48), &rgb(2), &[]).unwrap();
+    let first = runner.receive(size(64, 48), &rgb(1), &masked, None).unwrap();
+    let second = runner.receive(size(64, 48), &rgb(2), &[], None).unwrap();
     assert_eq!((first.rgb(), second.rgb()), (&rgb(1)[..], &rgb(2)[..]), "each keeps its pixels while it lives");
     assert_eq!(first.masked(), masked);
     for frame in [&first, &second, &first] {
         assert_eq!(runner.detect(frame).unwrap().detections.len(), 1);
     }
-    assert!(runner.receive(size(64, 48), &rgb(1)[1..], &[]).is_err());
+    assert!(runner.receive(size(64, 48), &rgb(1)[1..], &[], None).is_err());
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use cap_std::fs::Dir;
 use jiff::{SignedDuration, Timestamp};
-use vaern_door::{AdmittedDetection, Blame, Grants, Krav, Name};
+use vaern_door::{AdmittedDetection, Blame, Grants, Interface, Krav, Name};
 use vaern_privacy::{Capture, ClearFrame, Fenced, Gate, PictureKind, SealedPosition, TrackLog};
 use vaern_sandbox::{Runner, SandboxError};
 
@@ -230,7 +230,7 @@ fn see(
                 let scaled = timed(stages, "scale", || clear.scaled_to(grants.frame));
                 let scaled = scaled.map_err(|_| host_fault("the clear frame could not be scaled"))?;
                 seen.size = scaled.size();
-                look(stages, &mut seen, runner, &scaled, grants)?;
+                look(stages, &mut seen, runner, (&scaled, &clear), grants)?;
                 if let Some(keeper) = keeper {
                     keeper.take(&scaled, &seen.objects)?;
                 }
@@ -257,16 +257,19 @@ fn see(
     FrameOutcome { number, file, result, stages_ms }
 }
 
-/// The plugin looks; its answer is made canonical before anything is kept of it.
+/// The plugin looks; its answer is made canonical before anything is kept of it. `native` is the clear frame before it was scaled:
+/// a plugin that may zoom reads parts of it, within its budget.
 fn look(
     stages: &mut BTreeMap<&'static str, f64>,
     seen: &mut SeenFrame,
     runner: &mut dyn Runner,
-    frame: &ClearFrame,
+    (frame, native): (&ClearFrame, &ClearFrame),
     grants: &Grants,
 ) -> Result<(), Refusal> {
+    let zooms = grants.interfaces.contains(&Interface::Zoom) && native.size() != frame.size();
     let answer = timed(stages, "plugin", || {
-        let received = runner.receive(frame.size(), frame.rgb(), frame.masked())?;
+        let native = zooms.then(|| (native.size(), native.rgb()));
+        let received = runner.receive(frame.size(), frame.rgb(), frame.masked(), native)?;
         runner.detect(&received)
     });
     let answer = answer.map_err(|e| from_sandbox(&e))?;

@@ -82,7 +82,7 @@ fn run(name: &str, calls: u64, runner: &mut dyn Runner, processes: &[String]) ->
         if call == calls / 100 {
             before = processes.iter().map(|process| Held::by(process)).collect();
         }
-        let frame = runner.receive(size, &rgb, &masked).unwrap();
+        let frame = runner.receive(size, &rgb, &masked, None).unwrap();
         assert_eq!(runner.detect(&frame).unwrap().detections.len(), 1);
     }
     let after: Vec<Held> = processes.iter().map(|process| Held::by(process)).collect();

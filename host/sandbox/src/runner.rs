@@ -13,7 +13,7 @@ use crate::bindings::exports::tmf::vision::plugin::PluginError;
 use crate::deadline::{TICK, Ticking};
 use crate::engine::{Compiled, Engine, classify};
 use crate::host::{FrameHandle, LogLine, Models, State};
-use crate::{Mismatch, PluginFault, ReceivedFrame, SandboxError};
+use crate::{Mismatch, NativeView, PluginFault, ReceivedFrame, SandboxError};
 
 /// What a plugin says of itself. Checked against the grants when a runner is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,12 +62,19 @@ pub trait Runner: Send {
     fn detect(&mut self, frame: &ReceivedFrame) -> Result<Answer, SandboxError>;
 
     /// Takes a clear frame to where this runner's plugin can see it. Behind a wall that is a slot which both sides map, so that
-    /// `detect` need not copy it again.
+    /// `detect` need not copy it again. `native` is the same masked frame at the camera's resolution, for a plugin that may zoom.
     ///
     /// # Errors
     /// [`SandboxError::Setup`] where pixels or masks do not match the size.
-    fn receive(&mut self, size: Size, rgb: &[u8], masked: &[Rect]) -> Result<ReceivedFrame, SandboxError> {
-        ReceivedFrame::new(size, rgb.into(), masked.into(), None)
+    fn receive(
+        &mut self,
+        size: Size,
+        rgb: &[u8],
+        masked: &[Rect],
+        native: Option<(Size, &[u8])>,
+    ) -> Result<ReceivedFrame, SandboxError> {
+        let native = native.map(|(size, rgb)| NativeView::new(size, rgb.into())).transpose()?;
+        ReceivedFrame::new(size, rgb.into(), masked.into(), native)
     }
 }
 

@@ -140,7 +140,7 @@ impl Both {
 }
 
 fn look(runner: &mut dyn Runner, size: Size, rgb: &[u8]) -> usize {
-    let frame = runner.receive(size, rgb, &[]).unwrap();
+    let frame = runner.receive(size, rgb, &[], None).unwrap();
     runner.detect(&frame).unwrap().detections.len()
 }
 
@@ -165,10 +165,10 @@ fn hand_over(name: &str, size: Size, rounds: usize, mut extism: Option<&mut Peer
             ("vaern in process, `rows`", timed(|| look(&mut strips.here, size, &rgb))),
             ("vaern walled, `rows`", timed(|| look(&mut *strips.walled, size, &rgb))),
         ];
-        let received = strips.walled.receive(size, &rgb, &[]).unwrap();
+        let received = strips.walled.receive(size, &rgb, &[], None).unwrap();
         lines.push(("vaern walled, `rows`, frame in the slot", timed(|| strips.walled.detect(&received).unwrap())));
         drop(received);
-        let received = strips.here.receive(size, &rgb, &[]).unwrap();
+        let received = strips.here.receive(size, &rgb, &[], None).unwrap();
         lines.push(("vaern in process, `rows`, frame received", timed(|| strips.here.detect(&received).unwrap())));
         if let Some(peer) = extism.as_deref_mut() {
             lines.push(("Extism 1.13.0, fresh", peer.ask(&format!("fresh {}", rgb.len()))));

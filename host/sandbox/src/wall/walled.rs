@@ -14,6 +14,7 @@ use super::process::{Launch, Process, Vendor};
 use super::protocol::Lost;
 use super::raw::Slot;
 use super::{Protection, worker};
+use crate::frame::NativeView;
 use crate::runner::within;
 use crate::{Answer, Description, ReceivedFrame, Runner, SandboxError};
 
@@ -251,8 +252,11 @@ impl Walled {
     /// Brings a frame into the slot, unless it lies there already.
     fn stage(&mut self, frame: &ReceivedFrame) -> Result<(), SandboxError> {
         let native = frame.native().map(|native| native.parts().1);
-        let there = self.slot.as_ref().is_some_and(|slot| slot.bytes().as_ptr() == frame.rgb().as_ptr());
-        if there && native.is_none() {
+        let there = self.slot.as_ref().is_some_and(|slot| {
+            let behind = slot.bytes().get(frame.rgb().len()..).map(<[u8]>::as_ptr);
+            slot.bytes().as_ptr() == frame.rgb().as_ptr() && native.is_none_or(|n| behind == Some(n.as_ptr()))
+        });
+        if there {
             return Ok(());
         }
         let length = frame.rgb().len() + native.map_or(0, Bytes::len);
@@ -324,14 +328,25 @@ impl Runner for Walled {
         answer
     }
 
-    fn receive(&mut self, size: Size, rgb: &[u8], masked: &[Rect]) -> Result<ReceivedFrame, SandboxError> {
-        if rgb.len() != size.rgb_bytes() {
+    fn receive(
+        &mut self,
+        size: Size,
+        rgb: &[u8],
+        masked: &[Rect],
+        native: Option<(Size, &[u8])>,
+    ) -> Result<ReceivedFrame, SandboxError> {
+        let beside = native.map_or(&[][..], |(_, rgb)| rgb);
+        if rgb.len() != size.rgb_bytes() || native.is_some_and(|(size, rgb)| rgb.len() != size.rgb_bytes()) {
             return Err(SandboxError::Setup("frame"));
         }
-        let slot = self.slot(rgb.len())?;
-        slot.bytes_mut().get_mut(..rgb.len()).ok_or(SandboxError::Setup("slot"))?.copy_from_slice(rgb);
+        let bytes = self.slot(rgb.len() + beside.len())?.bytes_mut();
+        let (first, second) = bytes.split_at_mut_checked(rgb.len()).ok_or(SandboxError::Setup("slot"))?;
+        first.copy_from_slice(rgb);
+        second.get_mut(..beside.len()).ok_or(SandboxError::Setup("slot"))?.copy_from_slice(beside);
         let slot = self.slot.clone().ok_or(SandboxError::Setup("slot"))?;
-        ReceivedFrame::of(size, Bytes::from_owner(SharedSlot(slot)).slice(..rgb.len()), masked.into(), None)
+        let slot = Bytes::from_owner(SharedSlot(slot));
+        let native = native.map(|(size, _)| NativeView::of(size, slot.slice(rgb.len()..rgb.len() + beside.len())));
+        ReceivedFrame::of(size, slot.slice(..rgb.len()), masked.into(), native.transpose()?)
     }
 }
 
