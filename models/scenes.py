@@ -23,9 +23,9 @@ SMALL = (640, 360)  # a frame as it lies in the tensor of the container model
 LOW = 0.1  # what the gate saw is kept down to this score
 
 
-def render(binary, folder, seed, count, size, masks=False, chunk=100):
+def render(binary, folder, seed, count, size, whole=True, masks=False, chunk=100):
     """Renders `count` scenes from `seed` on into `folder` (frames.npy, small.npy, truth.json), or reuses
-    what is there. With `masks` the truth holds the visible pixels of each object."""
+    what is there. With `masks` the truth holds the visible pixels of each object; without `whole` only the small pictures are kept."""
     folder, (width, height) = pathlib.Path(folder), size
     truth_file = folder / "truth.json"
     if truth_file.exists():
@@ -33,7 +33,7 @@ def render(binary, folder, seed, count, size, masks=False, chunk=100):
     folder.mkdir(parents=True, exist_ok=True)
     array = lambda name, w, h: np.lib.format.open_memmap(
         folder / name, mode="w+", dtype=np.uint8, shape=(count, h, w, 3))
-    frames, small = array("frames.npy", width, height), array("small.npy", *SMALL)
+    frames, small = array("frames.npy", width, height) if whole else None, array("small.npy", *SMALL)
     truth, part = [], folder / "part"
     for done in range(0, count, chunk):
         shutil.rmtree(part, ignore_errors=True)
@@ -48,13 +48,14 @@ def render(binary, folder, seed, count, size, masks=False, chunk=100):
             raise SystemExit(f"asked for {n} scenes, got {len(pictures)} pictures and {len(lines)} truths")
         for i, (line, picture) in enumerate(zip(lines, pictures)):
             image = Image.open(picture).convert("RGB")
-            frames[done + i], small[done + i] = np.asarray(image), np.asarray(image.resize(SMALL, Image.BILINEAR))
+            if whole:
+                frames[done + i] = np.asarray(image)
+            small[done + i] = np.asarray(image.resize(SMALL, Image.BILINEAR))
             truth.append([o for o in line["objects"] if o["class"] in ("face", "person", "plate", "container")])
         print(f"rendered {done + n}/{count} scenes of {folder.name}", flush=True)
     shutil.rmtree(part, ignore_errors=True)
-    frames.flush()
     small.flush()
-    truth_file.write_text(json.dumps(truth))
+    truth_file.write_text(json.dumps({"size": size, "objects": truth}))
     return Scenes(folder)
 
 
@@ -63,10 +64,11 @@ class Scenes:
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
-        self.frames = np.load(self.folder / "frames.npy", mmap_mode="r")
+        frames = self.folder / "frames.npy"
+        self.frames = np.load(frames, mmap_mode="r") if frames.exists() else None
         self.small = np.load(self.folder / "small.npy", mmap_mode="r")
-        self.truth = json.loads((self.folder / "truth.json").read_text())
-        self.height, self.width = self.frames.shape[1:3]
+        truth = json.loads((self.folder / "truth.json").read_text())
+        self.truth, (self.width, self.height) = truth["objects"], truth["size"]
         self.seen = None
 
     def __len__(self):

@@ -2,11 +2,12 @@
 
 import dataclasses
 
-# (first seed, scenes, (width, height)). The seeds of the three tables never meet.
+# (first seed, scenes, (width, height), whether more than small pictures are needed). The seeds of the tables never meet.
 TRAINING = {
-    "street": (1_000_000, 1200, (1280, 720)),
-    "more": (1_100_000, 1800, (1280, 720)),
-    "sharp": (2_000_000, 160, (1920, 1080)),
+    "street": (1_000_000, 1200, (1280, 720), True),
+    "more": (1_100_000, 1800, (1280, 720), False),
+    "wide": (1_200_000, 6000, (1280, 720), False),
+    "sharp": (2_000_000, 160, (1920, 1080), True),
 }
 # Everything that is chosen (steps, shifts, thresholds) is chosen here.
 VALIDATION = (8_000_000, 480, (1280, 720))
@@ -52,5 +53,5 @@ TASKS = {
         name="container", labels=("affaldscontainer", "glascontainer", "nedgravet_container", "byggecontainer"),
         names=(("nedgravet", 2), ("lukketcontainer", 3)), widths=(16, 32, 48, 48, 48, 32), masked=True,
         zoom=(0.75, 1.35), visible=0.3, least=8.0, alpha=0.5, quality=True,
-        stages=((4000, 4e-3, False), (4500, 4e-3, True)), seed=12, shares={"street": 0.4, "more": 0.6}, batch=4, crop=(640, 384), shift=(0.92, 0.92, 0.92, 0.92)),
+        stages=((4000, 4e-3, False), (4500, 4e-3, True), (12000, 3e-3, False), (26000, 3e-3, True)), seed=12, shares={"street": 0.35, "more": 0.15, "wide": 0.5}, batch=4, crop=(640, 384), shift=(0.78, 0.78, 0.78, 0.78)),
 }
