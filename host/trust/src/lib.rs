@@ -39,13 +39,13 @@ pub use json::JsonError;
 pub use key_files::{KeyFiles, KeyOwner, read_public, read_secret, write_pair};
 pub use keys::{KeyError, PublicKey, SigningKeyPair};
 pub use package::{Contents, PackInputs, PkgError, Ports, examine, inspect, pack, sbom_from_cargo_lock};
-pub use release::{Answered, Approved, Release, ReleaseError, Unverified, Verified, verify};
+pub use release::{Answered, Approved, CompiledCode, Release, ReleaseError, Unverified, Verified, verify};
 pub use root::SignedRoot;
 pub use sig_error::{ApprovalGap, Form, SigError};
-pub use sign::{approve, preview_approval, sign_test_result, sign_vendor};
+pub use sign::{approve, preview_approval, sign_compiled, sign_test_result, sign_vendor};
 pub use statement::{
-    Approval, ApprovalDraft, DeletedOriginal, DeletionRecord, DpiaRecord, DpoAdvice, KravId, Outcome, ResidualRisk,
-    Responsible, TakenPart, TestResult, VendorRelease,
+    Approval, ApprovalDraft, Compilation, DeletedOriginal, DeletionRecord, DpiaRecord, DpoAdvice, EngineField,
+    EngineId, KravId, Outcome, ResidualRisk, Responsible, TakenPart, TestResult, VendorRelease,
 };
 pub use trust_root::{
     ADVISER_ROLE, ApprovalRule, Authority, RetiredKey, RiskRecord, RoleEntry, RootKey, RootRule, TrustRoot,

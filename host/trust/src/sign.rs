@@ -8,10 +8,12 @@ use vaern_door::{Digest, Name};
 
 use crate::dsse::Envelope;
 use crate::keys::SigningKeyPair;
-use crate::package::{Layout, StatementKind, read_contents};
+use crate::package::{Layout, PkgError, Shelf, StatementKind, read_contents};
 use crate::release::{Release, ReleaseError, decided};
 use crate::sig_error::SigError;
-use crate::statement::{self, Approval, ApprovalDraft, PAYLOAD_TYPE, Subject, TestResult, VendorRelease};
+use crate::statement::{
+    self, Approval, ApprovalDraft, Compilation, EngineId, PAYLOAD_TYPE, Subject, TestResult, VendorRelease,
+};
 use crate::trust_root::{ADVISER_ROLE, Authority, TrustRoot};
 
 /// Signs the release in `dir` as the vendor that its manifest names, and files the statement there.
@@ -47,13 +49,38 @@ pub fn sign_test_result(
     let envelope = statement::write(&subject, result)
         .and_then(|payload| Envelope::sign(PAYLOAD_TYPE, payload, &[pair]).encode())
         .map_err(ReleaseError::TestResult)?;
-    let layout = Layout::open(dir)?;
-    let shelf = layout.shelf()?;
-    if shelf.release.digest()? != subject.digest {
-        return Err(ReleaseError::Package(crate::package::PkgError::DigestMismatch(subject.digest)));
-    }
+    let (layout, shelf) = same_release(dir, subject.digest)?;
     layout.put_statement(&shelf, StatementKind::TestResult, &envelope)?;
     Ok(subject.digest)
+}
+
+/// Vouches for `code` as what `engine` made of the component in `dir`, and files both there. Gives the code's digest.
+///
+/// # Errors
+/// [`ReleaseError`] if the release's vendor signature does not hold, or the keys are not those that compiled code takes.
+pub fn sign_compiled(
+    dir: &Dir,
+    trust: &TrustRoot,
+    engine: EngineId,
+    code: &[u8],
+    pairs: &[&SigningKeyPair],
+) -> Result<Digest, ReleaseError> {
+    let release = Release::open(dir)?.verify(trust)?;
+    let subject = Subject { name: release.name().to_owned(), digest: release.digest() };
+    let signers: Vec<_> = pairs.iter().map(|pair| pair.public()).collect();
+    trust.decide(Authority::Compiled, &signers).map_err(ReleaseError::Compiled)?;
+    let said = Compilation {
+        component: Digest::of(release.component()),
+        code: Digest::of(code),
+        size: code.len() as u64,
+        engine,
+    };
+    let envelope = statement::write(&subject, &said)
+        .and_then(|payload| Envelope::sign(PAYLOAD_TYPE, payload, pairs).encode())
+        .map_err(ReleaseError::Compiled)?;
+    let (layout, shelf) = same_release(dir, subject.digest)?;
+    layout.put_compiled(&shelf, code, &envelope)?;
+    Ok(said.code)
 }
 
 /// Approves the release in `dir` with the signatures of all `signers`, each in its role, and files the approval there.
@@ -75,13 +102,16 @@ pub fn approve(
     let first_moment = now.max(draft.not_before);
     let made_for = &release.manifest().purpose;
     decided(&envelope, &subject, trust, first_moment, made_for).map_err(ReleaseError::Approval)?;
-    let layout = Layout::open(dir)?;
-    let shelf = layout.shelf()?;
-    if shelf.release.digest()? != subject.digest {
-        return Err(ReleaseError::Package(crate::package::PkgError::DigestMismatch(subject.digest)));
-    }
+    let (layout, shelf) = same_release(dir, subject.digest)?;
     layout.put_statement(&shelf, StatementKind::Approval, &envelope)?;
     Ok(subject.digest)
+}
+
+/// The layout once more, if it still holds the release that was judged.
+fn same_release(dir: &Dir, judged: Digest) -> Result<(Layout, Shelf), ReleaseError> {
+    let layout = Layout::open(dir)?;
+    let shelf = layout.shelf()?;
+    if shelf.release.digest()? == judged { Ok((layout, shelf)) } else { Err(PkgError::DigestMismatch(judged).into()) }
 }
 
 /// The statement, for showing to those who are about to sign it, as pretty JSON.

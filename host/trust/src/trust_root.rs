@@ -43,6 +43,9 @@ const MAX_BYTES: usize = 1 << 20;
 /// [revocation]               # who may stop a release; without it: any one deciding role
 /// threshold = 1
 ///
+/// [compiled]                 # who may vouch for compiled code; without it: as an approval
+/// threshold = 1
+///
 /// [root]                     # who may change this file and restore a node's floor; keys kept offline
 /// threshold = 2
 /// keys = [{ name = "root-1", key = "ed25519:…" }, { name = "root-2", key = "ed25519:…" }]
@@ -67,6 +70,9 @@ pub struct TrustRootFile {
     /// What a revocation takes; absent: one deciding role, because stopping must be quick.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revocation: Option<ApprovalRule>,
+    /// What compiled code takes; absent: what an approval takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compiled: Option<ApprovalRule>,
     /// Who may change this file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root: Option<RootRule>,
@@ -170,6 +176,8 @@ pub enum Authority {
     Revocation,
     /// Saying what the suite found: any one deciding role; anyone can run it again.
     TestResult,
+    /// Vouching for compiled code.
+    Compiled,
     /// Changing the trust root, and restoring a floor.
     Root,
 }
@@ -207,6 +215,7 @@ pub struct TrustRoot {
     approval: Rule,
     channel: Rule,
     revocation: Rule,
+    compiled: Rule,
     root_threshold: usize,
 }
 
@@ -226,7 +235,7 @@ impl TrustRoot {
         }
         let table: toml::Table = toml::from_str(text).map_err(malformed)?;
         // The type would call these malformed; a threshold deserves its own name.
-        for part in ["approval", "channel", "revocation", "root"] {
+        for part in ["approval", "channel", "revocation", "compiled", "root"] {
             let threshold = table.get(part).and_then(|rule| rule.get("threshold"));
             if threshold.is_some_and(|t| t.as_integer().is_none_or(|n| u16::try_from(n).is_err())) {
                 return Err(SigError::BadThreshold { least: 1, most: usize::from(u16::MAX) });
@@ -292,11 +301,14 @@ impl TrustRoot {
             .map(|entry| &entry.role)
             .collect();
         let approval = rule(&file.approval, &deciding)?;
-        let channel = file.channel.as_ref().map_or_else(|| Ok(approval.clone()), |given| rule(given, &deciding))?;
+        let or_approval = |given: &Option<ApprovalRule>| {
+            given.as_ref().map_or_else(|| Ok(approval.clone()), |given| rule(given, &deciding))
+        };
+        let (channel, compiled) = (or_approval(&file.channel)?, or_approval(&file.compiled)?);
         let anyone = Rule { threshold: 1, required: BTreeSet::new() };
         let revocation = file.revocation.as_ref().map_or_else(|| Ok(anyone), |given| rule(given, &deciding))?;
         let version = file.version.unwrap_or(0);
-        Ok(Self { version, link: None, vendors, roles, root, approval, channel, revocation, root_threshold })
+        Ok(Self { version, link: None, vendors, roles, root, approval, channel, revocation, compiled, root_threshold })
     }
 
     /// Number in the chain of signed roots; 0 for a file that stands alone.
@@ -369,6 +381,7 @@ impl TrustRoot {
             Authority::Approval => &self.approval,
             Authority::Channel => &self.channel,
             Authority::Revocation => &self.revocation,
+            Authority::Compiled => &self.compiled,
             Authority::Root => return self.decide_root(signers),
         };
         let mut have = 0;

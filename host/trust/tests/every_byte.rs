@@ -10,6 +10,7 @@
 mod common;
 
 use common::*;
+use vaern_trust::ReleaseError;
 
 /// Every file of the directory.
 fn files(dir: &cap_std::fs::Dir) -> Vec<std::path::PathBuf> {
@@ -18,10 +19,23 @@ fn files(dir: &cap_std::fs::Dir) -> Vec<std::path::PathBuf> {
     blobs.chain(["index.json".into(), "oci-layout".into()]).collect()
 }
 
+/// A release with everything that can lie in it: compiled code and the statement about it too.
+fn with_code() -> cap_tempfile::TempDir {
+    let dir = approved();
+    vaern_trust::sign_compiled(&dir, &trust(), engine(), b"stands for machine code", &[&jura(), &drift()]).unwrap();
+    dir
+}
+
+/// All that a node reads before it runs anything.
+fn verify_all(dir: &cap_std::fs::Dir) -> Result<(vaern_door::Digest, vaern_trust::CompiledCode), ReleaseError> {
+    let release = vaern_trust::verify(dir, &trust(), now(), &name("containere"))?;
+    Ok((release.digest(), release.compiled(&trust(), &engine())?))
+}
+
 #[test]
 fn sig_02n_pkg_01n_any_flipped_bit_is_refused() {
-    let dir = approved();
-    let honest = verify(&dir).unwrap();
+    let dir = with_code();
+    let honest = verify_all(&dir).unwrap();
     let mut flips = 0_u32;
     for path in files(&dir) {
         let bytes = dir.read(&path).unwrap();
@@ -34,31 +48,31 @@ fn sig_02n_pkg_01n_any_flipped_bit_is_refused() {
             let mut flipped = bytes.clone();
             flipped[at] ^= 1 << bit;
             dir.write(&path, &flipped).unwrap();
-            assert!(verify(&dir).is_err(), "{path:?}: byte {at}, bit {bit}");
+            assert!(verify_all(&dir).is_err(), "{path:?}: byte {at}, bit {bit}");
             flips += 1;
         }
         dir.write(&path, &bytes).unwrap();
     }
     assert!(flips > 10_000, "{flips}");
-    assert_eq!(verify(&dir), Ok(honest));
+    assert_eq!(verify_all(&dir), Ok(honest));
 }
 
 #[test]
 fn pkg_02n_any_file_of_another_length_is_refused() {
-    let dir = approved();
+    let dir = with_code();
     for path in files(&dir) {
         let bytes = dir.read(&path).unwrap();
         for other in
             [&bytes[..0], &bytes[..bytes.len() - 1], &[&bytes[..], b"x"].concat(), &[&bytes[..], &bytes].concat()]
         {
             dir.write(&path, other).unwrap();
-            assert!(verify(&dir).is_err(), "{path:?}: {} bytes", other.len());
+            assert!(verify_all(&dir).is_err(), "{path:?}: {} bytes", other.len());
         }
         dir.remove_file(&path).unwrap();
-        assert!(verify(&dir).is_err(), "{path:?}: gone");
+        assert!(verify_all(&dir).is_err(), "{path:?}: gone");
         dir.write(&path, &bytes).unwrap();
     }
-    assert!(verify(&dir).is_ok());
+    assert!(verify_all(&dir).is_ok());
 }
 
 proptest::proptest! {

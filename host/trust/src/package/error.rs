@@ -5,6 +5,7 @@ use std::io;
 use vaern_door::{Blame, Digest, Krav, Name};
 
 use crate::json::JsonError;
+use crate::statement::EngineField;
 
 /// Why a package is not taken. Nothing of it was compiled or run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -111,6 +112,12 @@ pub enum PkgError {
         /// In the SBOM only.
         extra: Vec<String>,
     },
+    /// The compiled code is for another engine or machine.
+    #[error("EngineMismatch: the compiled code is for another {field}")]
+    EngineMismatch {
+        /// What differs.
+        field: EngineField,
+    },
     /// Models and manifest do not agree.
     #[error("model `{0}` is not the one that the manifest names")]
     ModelMismatch(Name),
@@ -159,6 +166,7 @@ impl PkgError {
     pub const fn blame(&self) -> Blame {
         match self {
             Self::Io { .. } | Self::Exists | Self::MissingBlob(_) => Blame::Operator,
+            Self::EngineMismatch { .. } => Blame::Policy,
             _ => Blame::Vendor,
         }
     }
@@ -180,6 +188,9 @@ impl PkgError {
             Self::ImportMismatch { .. } => "declare in the manifest what the plugin uses, and pack it anew",
             Self::Sbom(_) => "make the SBOM with `vaern plugin pack --lock Cargo.lock`, or as CycloneDX JSON",
             Self::SbomMismatch { .. } => "make the SBOM from the very build that made the component",
+            Self::EngineMismatch { .. } => {
+                "compile it anew with `vaern compile` of this program, on a machine like this one"
+            }
             Self::ModelMismatch(_) => "pack the models that the manifest names",
             Self::UnknownField { .. } => "take the field out or spell it right",
             _ => "ask the vendor to pack the release anew with `vaern plugin pack`",

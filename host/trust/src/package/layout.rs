@@ -20,12 +20,16 @@ const MAX_JSON: u64 = json::MAX_BYTES as u64;
 /// Statements of one release; approvals for other purposes and renewals included.
 const MAX_STATEMENTS: usize = 64;
 
+/// Compiled code is some ten times as large as its component; this is far more than any plugin's.
+const MAX_CODE: u64 = 256 << 20;
+
 /// What a statement is filed as. A hint for finding it: what it is, its signed bytes say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StatementKind {
     VendorRelease,
     Approval,
     TestResult,
+    Compiled,
 }
 
 impl StatementKind {
@@ -34,24 +38,35 @@ impl StatementKind {
             Self::VendorRelease => "vendor-release",
             Self::Approval => "approval",
             Self::TestResult => "test-result",
+            Self::Compiled => "compiled",
         }
     }
 
     fn parse(text: &str) -> Result<Self, PkgError> {
-        [Self::VendorRelease, Self::Approval, Self::TestResult]
+        [Self::VendorRelease, Self::Approval, Self::TestResult, Self::Compiled]
             .into_iter()
             .find(|kind| kind.as_str() == text)
             .ok_or_else(|| PkgError::MediaType(crate::printable::printable(text)))
     }
 }
 
-/// The layout's own view of what it holds: one release index and the statements about it.
+/// The layout's own view of what it holds: one release index, the statements about it, and code that was compiled from it.
 #[derive(Debug)]
 pub(crate) struct Shelf {
     pub(crate) name: String,
     pub(crate) release: Descriptor,
     pub(crate) statements: Vec<(StatementKind, Vec<u8>)>,
+    /// Compiled code, named and not read: it is read when a signed statement names it too.
+    pub(crate) code: Vec<Descriptor>,
     entries: Vec<Descriptor>,
+}
+
+/// What the layout holds of compiled code: the envelopes, and where the code lies.
+#[derive(Debug)]
+pub(crate) struct Shelved {
+    pub(crate) statements: Vec<Vec<u8>>,
+    pub(crate) code: Vec<Descriptor>,
+    pub(crate) layout: Layout,
 }
 
 /// A layout directory. No path leads out of it: the directory handle itself refuses.
@@ -135,11 +150,15 @@ impl Layout {
             }
         }
         let (release, name) = found.map(|(e, n)| (e.clone(), n.to_owned())).ok_or(PkgError::NoRelease)?;
-        let mut statements = Vec::new();
+        let (mut statements, mut code) = (Vec::new(), Vec::new());
         for entry in entries.iter().filter(|entry| entry.media_type == oci::MANIFEST) {
-            statements.push(self.statement(entry, &release)?);
+            if entry.artifact_type.as_deref() == Some(oci::COMPILED) {
+                code.push(self.compiled(entry, &release)?);
+            } else {
+                statements.push(self.statement(entry, &release)?);
+            }
         }
-        Ok(Shelf { name, release, statements, entries })
+        Ok(Shelf { name, release, statements, code, entries })
     }
 
     fn statement(&self, entry: &Descriptor, release: &Descriptor) -> Result<(StatementKind, Vec<u8>), PkgError> {
@@ -147,13 +166,36 @@ impl Layout {
         let kind = StatementKind::parse(kind)?;
         let manifest: ImageManifest = self.json(entry, "statement manifest")?;
         let envelope = manifest.layer(Some(oci::DSSE), oci::EMPTY, oci::DSSE)?;
+        self.about(&manifest, release)?;
+        Ok((kind, self.blob(envelope, MAX_JSON)?))
+    }
+
+    /// Where compiled code lies.
+    fn compiled(&self, entry: &Descriptor, release: &Descriptor) -> Result<Descriptor, PkgError> {
+        entry.expect(oci::MANIFEST, Some(oci::COMPILED), None)?;
+        let manifest: ImageManifest = self.json(entry, "manifest of compiled code")?;
+        self.about(&manifest, release)?;
+        manifest.layer(Some(oci::COMPILED), oci::EMPTY, oci::COMPILED).cloned()
+    }
+
+    /// What is filed under a release names it as its subject, and has an empty config.
+    fn about(&self, manifest: &ImageManifest, release: &Descriptor) -> Result<(), PkgError> {
         let subject = manifest.subject.as_ref().ok_or(PkgError::SubjectMismatch)?;
         subject.expect(oci::INDEX, None, None)?;
         if subject.digest()? != release.digest()? || subject.size()? != release.size()? {
             return Err(PkgError::SubjectMismatch);
         }
-        self.empty_config(&manifest)?;
-        Ok((kind, self.blob(envelope, MAX_JSON)?))
+        self.empty_config(manifest)
+    }
+
+    /// Reads compiled code that a signed statement names by digest and size, from where the layout says that it lies.
+    pub(crate) fn code(&self, shelved: &[Descriptor], digest: Digest, size: u64) -> Result<Vec<u8>, PkgError> {
+        for descriptor in shelved {
+            if descriptor.digest()? == digest && descriptor.size()? == size {
+                return self.blob(descriptor, MAX_CODE);
+            }
+        }
+        Err(PkgError::MissingBlob(digest))
     }
 
     /// An empty config is empty: nothing hides where nobody looks.
@@ -200,19 +242,43 @@ impl Layout {
 
     /// Files a statement under the release. The same statement twice is one.
     pub(crate) fn put_statement(&self, shelf: &Shelf, kind: StatementKind, envelope: &[u8]) -> Result<(), PkgError> {
+        let entry = self.put_about(shelf, oci::DSSE, envelope)?.note(oci::STATEMENT_KIND, kind.as_str());
+        self.file(shelf, [entry])
+    }
+
+    /// Files compiled code under the release, and the statement about it.
+    pub(crate) fn put_compiled(&self, shelf: &Shelf, code: &[u8], envelope: &[u8]) -> Result<(), PkgError> {
+        if code.len() as u64 > MAX_CODE {
+            return Err(PkgError::TooComplex { what: "compiled code" });
+        }
+        let code = self.put_about(shelf, oci::COMPILED, code)?;
+        let entry = self.put_about(shelf, oci::DSSE, envelope)?;
+        self.file(shelf, [code, entry.note(oci::STATEMENT_KIND, StatementKind::Compiled.as_str())])
+    }
+
+    /// Writes an artifact around one blob, with the release as its subject.
+    fn put_about(&self, shelf: &Shelf, kind: &str, bytes: &[u8]) -> Result<Descriptor, PkgError> {
         let config = self.put(oci::EMPTY, oci::EMPTY_JSON)?;
-        let layer = self.put(oci::DSSE, envelope)?;
-        let mut manifest = ImageManifest::new(Some(oci::DSSE), config, layer);
+        let layer = self.put(kind, bytes)?;
+        let mut manifest = ImageManifest::new(Some(kind), config, layer);
         let mut subject = shelf.release.clone().without_notes();
         subject.artifact_type = None;
         manifest.subject = Some(subject);
-        let entry =
-            self.put_json(oci::MANIFEST, &manifest)?.artifact(oci::DSSE).note(oci::STATEMENT_KIND, kind.as_str());
+        Ok(self.put_json(oci::MANIFEST, &manifest)?.artifact(kind))
+    }
+
+    /// Names what was written, in one step.
+    fn file<const N: usize>(&self, shelf: &Shelf, new: [Descriptor; N]) -> Result<(), PkgError> {
         let mut entries = shelf.entries.clone();
-        if entries.contains(&entry) {
+        let before = entries.len();
+        for entry in new {
+            if !entries.contains(&entry) {
+                entries.push(entry);
+            }
+        }
+        if entries.len() == before {
             return Ok(());
         }
-        entries.push(entry);
         if entries.len() > MAX_STATEMENTS + 1 {
             return Err(PkgError::TooComplex { what: "statements" });
         }

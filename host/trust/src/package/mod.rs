@@ -25,4 +25,4 @@ pub use pack::{PackInputs, pack};
 pub use sbom::sbom_from_cargo_lock;
 
 pub(crate) use contents::read_contents;
-pub(crate) use layout::{Layout, Shelf, StatementKind};
+pub(crate) use layout::{Layout, Shelf, Shelved, StatementKind};

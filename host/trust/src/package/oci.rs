@@ -20,6 +20,7 @@ pub(crate) const MANIFEST_JSON: &str = "application/vnd.vaern.manifest.v1+json";
 pub(crate) const MODEL: &str = "application/vnd.vaern.model.v1+onnx";
 pub(crate) const MODEL_CARD: &str = "application/vnd.vaern.model-card.v1+markdown";
 pub(crate) const SBOM: &str = "application/vnd.cyclonedx+json";
+pub(crate) const COMPILED: &str = "application/vnd.vaern.compiled.v1";
 pub(crate) const DSSE: &str = "application/vnd.dsse.envelope.v1+json";
 
 pub(crate) const REF_NAME: &str = "org.opencontainers.image.ref.name";

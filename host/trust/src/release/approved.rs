@@ -9,7 +9,7 @@ use super::sealed::Sealed;
 use super::{Answered, Release, ReleaseError, Verified};
 use crate::dsse::{Envelope, Ignored};
 use crate::keys::PublicKey;
-use crate::package::Contents;
+use crate::package::{Contents, Shelved};
 use crate::sig_error::SigError;
 use crate::statement::{self, Approval, PAYLOAD_TYPE, SignedApproval, Subject, TestResult};
 use crate::trust_root::{ADVISER_ROLE, Authority, TrustRoot};
@@ -22,6 +22,7 @@ pub struct Approved {
     statement: Digest,
     approvers: Vec<PublicKey>,
     results: Vec<Vec<u8>>,
+    compiled: Shelved,
     ignored: Vec<Ignored>,
 }
 
@@ -37,6 +38,10 @@ impl Answered for Approved {
 }
 
 impl Approved {
+    pub(super) const fn compiled(&self) -> &Shelved {
+        &self.compiled
+    }
+
     pub(super) fn from_verified(
         release: Release<Verified>,
         trust: &TrustRoot,
@@ -69,9 +74,13 @@ impl Approved {
         let checked = envelope.check(PAYLOAD_TYPE, trust.role_keys()).map_err(ReleaseError::Approval)?;
         let approvers = checked.signers;
         let results = state.results.clone();
-        let (contents, mut ignored) = state.into_parts();
+        let (contents, compiled, mut ignored) = state.into_parts();
         ignored.extend(more);
-        Ok(Release { digest, name, state: Self { contents, approval, statement, approvers, results, ignored } })
+        Ok(Release {
+            digest,
+            name,
+            state: Self { contents, approval, statement, approvers, results, compiled, ignored },
+        })
     }
 }
 

@@ -28,11 +28,13 @@
 //! ```
 
 mod approved;
+mod compiled;
 mod unverified;
 mod verified;
 
 pub use approved::Approved;
 pub(crate) use approved::decided;
+pub use compiled::CompiledCode;
 pub use unverified::Unverified;
 pub use verified::Verified;
 
@@ -60,10 +62,13 @@ pub enum ReleaseError {
     /// No conformance result covers it.
     #[error("test result: {0}")]
     TestResult(SigError),
+    /// The city does not vouch for its compiled code.
+    #[error("compiled code: {0}")]
+    Compiled(SigError),
 }
 
 impl ReleaseError {
-    /// `package`, `vendor signature`, `approval` or `test result`.
+    /// `package`, `vendor signature`, `approval`, `test result` or `compiled code`.
     #[must_use]
     pub const fn stage(&self) -> &'static str {
         match self {
@@ -71,6 +76,7 @@ impl ReleaseError {
             Self::VendorSignature(_) => "vendor signature",
             Self::Approval(_) => "approval",
             Self::TestResult(_) => "test result",
+            Self::Compiled(_) => "compiled code",
         }
     }
 
@@ -79,7 +85,7 @@ impl ReleaseError {
     pub const fn krav(&self) -> Krav {
         match self {
             Self::Package(e) => e.krav(),
-            Self::VendorSignature(e) | Self::Approval(e) | Self::TestResult(e) => e.krav(),
+            Self::VendorSignature(e) | Self::Approval(e) | Self::TestResult(e) | Self::Compiled(e) => e.krav(),
         }
     }
 
@@ -89,8 +95,15 @@ impl ReleaseError {
         match self {
             Self::Package(e) => e.blame(),
             Self::VendorSignature(e) => e.blame(Blame::Vendor),
-            Self::Approval(e) | Self::TestResult(e) => e.blame(Blame::Policy),
+            Self::Approval(e) | Self::TestResult(e) | Self::Compiled(e) => e.blame(Blame::Policy),
         }
+    }
+
+    /// Whether this says no more than that there is no compiled code for this engine: code that was tampered with, or that nobody
+    /// may vouch for, is another matter.
+    #[must_use]
+    pub const fn may_compile(&self) -> bool {
+        matches!(self, Self::Compiled(SigError::Unsigned) | Self::Package(PkgError::EngineMismatch { .. }))
     }
 
     /// What to do next.
@@ -98,7 +111,10 @@ impl ReleaseError {
     pub const fn mend(&self) -> &'static str {
         match self {
             Self::Package(e) => e.mend(),
-            Self::VendorSignature(e) | Self::Approval(e) | Self::TestResult(e) => e.mend(),
+            Self::Compiled(SigError::Unsigned) => {
+                "compile it with `vaern compile`, or run it where code may be compiled"
+            }
+            Self::VendorSignature(e) | Self::Approval(e) | Self::TestResult(e) | Self::Compiled(e) => e.mend(),
         }
     }
 }

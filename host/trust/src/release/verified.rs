@@ -7,7 +7,7 @@ use super::sealed::Sealed;
 use super::{Answered, Approved, Release, ReleaseError, Unverified};
 use crate::dsse::{Envelope, Ignored};
 use crate::keys::PublicKey;
-use crate::package::{Contents, StatementKind, read_contents};
+use crate::package::{Contents, Shelved, StatementKind, read_contents};
 use crate::sig_error::SigError;
 use crate::statement::{self, PAYLOAD_TYPE, Subject, VendorRelease};
 use crate::trust_root::TrustRoot;
@@ -18,6 +18,7 @@ pub struct Verified {
     contents: Contents,
     pub(super) approvals: Vec<Vec<u8>>,
     pub(super) results: Vec<Vec<u8>>,
+    compiled: Shelved,
     ignored: Vec<Ignored>,
 }
 
@@ -56,11 +57,16 @@ impl Verified {
         signed.said.agrees_with(&contents.manifest).map_err(ReleaseError::VendorSignature)?;
         let approvals = of_kind(StatementKind::Approval).map(<[u8]>::to_vec).collect();
         let results = of_kind(StatementKind::TestResult).map(<[u8]>::to_vec).collect();
-        Ok(Release { digest, name, state: Self { contents, approvals, results, ignored: signed.ignored } })
+        let compiled = Shelved {
+            statements: of_kind(StatementKind::Compiled).map(<[u8]>::to_vec).collect(),
+            code: shelf.code,
+            layout,
+        };
+        Ok(Release { digest, name, state: Self { contents, approvals, results, compiled, ignored: signed.ignored } })
     }
 
-    pub(super) fn into_parts(self) -> (Contents, Vec<Ignored>) {
-        (self.contents, self.ignored)
+    pub(super) fn into_parts(self) -> (Contents, Shelved, Vec<Ignored>) {
+        (self.contents, self.compiled, self.ignored)
     }
 }
 

@@ -4,12 +4,14 @@
 //! signed bytes and is matched exactly, so one kind of statement is never taken for another (SIG-09).
 
 mod approval;
+mod compiled;
 mod deletion;
 mod test_result;
 mod vendor;
 
 pub(crate) use approval::SignedApproval;
 pub use approval::{Approval, ApprovalDraft, DpiaRecord, DpoAdvice, KravId, ResidualRisk, Responsible};
+pub use compiled::{Compilation, EngineField, EngineId};
 pub use deletion::{DeletedOriginal, DeletionRecord};
 pub use test_result::{Outcome, TakenPart, TestResult};
 pub use vendor::VendorRelease;

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use vaern_door::{Digest, Interface, Label, Licences, Manifest, ManifestModel, Name, Size, Version};
 use vaern_trust::{
-    ApprovalDraft, ApprovalRule, DpiaRecord, DpoAdvice, Envelope, KravId, PackInputs, ResidualRisk, Responsible,
-    RiskRecord, RoleEntry, RootKey, RootRule, SigningKeyPair, TrustRoot, TrustRootFile, VendorEntry,
+    ApprovalDraft, ApprovalRule, DpiaRecord, DpoAdvice, EngineId, Envelope, KravId, PackInputs, ResidualRisk,
+    Responsible, RiskRecord, RoleEntry, RootKey, RootRule, SigningKeyPair, TrustRoot, TrustRootFile, VendorEntry,
 };
 
 pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -111,6 +111,16 @@ pub fn draft() -> ApprovalDraft {
     }
 }
 
+/// The engine of the machine at hand.
+pub fn engine() -> EngineId {
+    EngineId {
+        version: "wasmtime 48.0.8".into(),
+        settings: Digest::of(b"settings"),
+        target: "x86_64-linux-gnu".into(),
+        cpu: ["avx2".to_owned()].into(),
+    }
+}
+
 /// Keys by a number, so that each test reads the same.
 pub fn key(seed: u8) -> SigningKeyPair {
     SigningKeyPair::from_seed(&[seed; 32])
@@ -176,6 +186,7 @@ pub fn trust_file() -> TrustRootFile {
         approval: ApprovalRule { threshold: 2, roles: vec![name("jura")] },
         channel: Some(ApprovalRule { threshold: 1, roles: vec![name("drift")] }),
         revocation: None,
+        compiled: None,
         root: Some(RootRule { threshold: 2, keys: [1, 2, 3].map(root_key).into() }),
     }
 }
