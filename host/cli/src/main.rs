@@ -50,6 +50,8 @@ enum Command {
     Keys(commands::keys::Command),
     /// For the city: approve a release.
     Approve(commands::approve::Args),
+    /// For the city: compile an approved release's component, and vouch for the code.
+    Compile(commands::compile::Args),
     /// For the city: admit a vendor's key on a dated risk record, and rotate it.
     #[command(subcommand)]
     Vendor(commands::vendor::Command),
@@ -103,6 +105,7 @@ fn main() -> ExitCode {
         Command::Plugin(command) => commands::plugin::run(&command, &output),
         Command::Keys(command) => commands::keys::run(&command, &output),
         Command::Approve(args) => commands::approve::run(&args, &output),
+        Command::Compile(args) => commands::compile::run(&args, &output),
         Command::Vendor(command) => commands::vendor::run(&command, &output),
         Command::Channel(command) => commands::channel::run(&command, &output),
         Command::Revoke(args) => commands::revoke::run(&args, &output),

@@ -195,7 +195,20 @@ fn a_vendors_project_goes_from_an_empty_folder_to_an_approved_running_release() 
     let keys = at("keys");
     done(&["keys", "new", "--name", "example-vendor", "--role", "vendor", "--out", text(&keys)]);
     let (secret, public) = (keys.join("example-vendor.secret.toml"), keys.join("example-vendor.public.toml"));
-    done(&["plugin", "sign", text(&release), "--key", text(&secret)]);
+    let told: Value = serde_json::from_slice(&built.stdout).unwrap();
+    let provenance = PathBuf::from(told["provenance"].as_str().unwrap());
+    let made: Value = serde_json::from_slice(&std::fs::read(&provenance).unwrap()).unwrap();
+    assert!(made["runDetails"]["builder"]["version"]["compiler"].as_str().unwrap().starts_with("rustc "), "{made}");
+    // The source's digest with tools that are not ours.
+    let sums = "find . -type f -not -path './target/*' -not -path '*/.*' | LC_ALL=C sort | xargs sha256sum | sha256sum";
+    let sums = std::process::Command::new("sh").args(["-c", sums]).current_dir(&project).output().unwrap();
+    let sums = String::from_utf8(sums.stdout).unwrap();
+    let source = &made["buildDefinition"]["resolvedDependencies"][0];
+    assert_eq!(
+        (&source["name"], sums.split(' ').next()),
+        (&Value::from("source"), source["digest"]["sha256"].as_str())
+    );
+    done(&["plugin", "sign", text(&release), "--key", text(&secret), "--provenance", text(&provenance)]);
     let policies = demo().join("policies");
     let trust = at("trust.toml");
     std::fs::copy(policies.join("trust.toml"), &trust).unwrap();

@@ -12,7 +12,7 @@ use vaern_policy::{ActivationFacts, PolicyError, PolicySet};
 use vaern_record::evidence::EvidenceError;
 use vaern_sandbox::wall::{Protection, Vendor, Wall, WallError, WallSettings};
 use vaern_sandbox::{Compiled, Engine, InProcess, Runner, SandboxError};
-use vaern_trust::{Approved, Release, ReleaseError, TrustRoot};
+use vaern_trust::{Approved, CompiledCode, Release, ReleaseError, TrustRoot};
 
 use crate::collection::{Account, CollectionError, Collector, Kept, Plan};
 use crate::facts;
@@ -98,6 +98,9 @@ impl AdmitError {
             Self::Policy(error) => Some(error.mend()),
             Self::OtherPolicySet { .. } | Self::CatalogueMismatch { .. } => {
                 Some("approve the release anew for what is in force here")
+            }
+            Self::Sandbox(SandboxError::NoCompiler | SandboxError::BadCode) => {
+                Some("have the city compile it with `vaern compile` of this very program")
             }
             Self::Sandbox(SandboxError::WallIncomplete(_)) => Some(
                 "run on a kernel with Landlock and seccomp (Linux 5.13 or later), or go on without with --weaker-wall",
@@ -248,6 +251,19 @@ pub fn admit(dir: &Dir, trust: &TrustRoot, set: &PolicySet, now: Timestamp) -> R
 /// # Errors
 /// [`AdmitError`] where the component or a model is refused, or the wall does not stand here.
 pub fn prepare(release: &Release<Approved>, set: &PolicySet, settings: WallSettings) -> Result<Seer, AdmitError> {
+    prepare_with(release, None, set, settings)
+}
+
+/// As [`prepare`], with the code of the release's component that the city compiled and vouches for: no worker compiles.
+///
+/// # Errors
+/// As [`prepare`].
+pub fn prepare_with(
+    release: &Release<Approved>,
+    code: Option<&CompiledCode>,
+    set: &PolicySet,
+    settings: WallSettings,
+) -> Result<Seer, AdmitError> {
     let grants = Arc::new(set.grants(release.manifest())?);
     let models = release.manifest().models.iter().map(|entry| {
         let bytes = release.model(&entry.name).unwrap_or_default().to_vec();
@@ -255,7 +271,11 @@ pub fn prepare(release: &Release<Approved>, set: &PolicySet, settings: WallSetti
     });
     let vendor =
         Vendor { component: release.component().to_vec(), models: models.collect(), grants: Arc::clone(&grants) };
-    Ok(Seer { grants, place: Place::Walled(Wall::build(settings, vendor)?), keeper: None })
+    let wall = match code {
+        None => Wall::build(settings, vendor)?,
+        Some(code) => Wall::with_code(settings, vendor, code)?,
+    };
+    Ok(Seer { grants, place: Place::Walled(wall), keeper: None })
 }
 
 /// Compiles the component and loads the models in this process, under the limits of the grants. Not for a node: vendor code

@@ -11,6 +11,7 @@ use crate::bindings::VisionPluginPre;
 use crate::deadline::{Ticking, Timing};
 use crate::host::{State, linker};
 use crate::inspect::{Inspected, inspect};
+use crate::native::{self, Vouched};
 use crate::{SandboxError, error::TrapKind};
 
 /// Guest stacks. Guest and host share the thread's stack: of the 2 MiB that Rust gives a thread, the largest leaves the host, and
@@ -95,17 +96,64 @@ impl Engine {
     /// [`SandboxError`] names the first thing that is wrong.
     pub fn compile(&self, component: &[u8], limits: &Limits) -> Result<Compiled, SandboxError> {
         let ticking = self.ticking(limits.stack_bytes)?;
-        let inspected = inspect(component, limits)?;
-        // Grants are not known here; what no grant could give is refused before the compiler sees it.
-        inspected.admit(|_: Interface| true)?;
+        let inspected = inspected(component, limits)?;
         // A defect of the compiler must not take the host down.
-        catch_unwind(AssertUnwindSafe(|| compile(ticking, component, limits, inspected)))
-            .unwrap_or(Err(SandboxError::HostPanic))
+        catch_unwind(AssertUnwindSafe(|| {
+            let compiled = compile(&ticking, component)?;
+            link(ticking, compiled, limits, inspected)
+        }))
+        .unwrap_or(Err(SandboxError::HostPanic))
+    }
+
+    /// As [`Engine::compile`], with code that was compiled before: the component is inspected all the same.
+    pub(crate) fn take(&self, component: &[u8], code: Vouched<'_>, limits: &Limits) -> Result<Compiled, SandboxError> {
+        let ticking = self.ticking(limits.stack_bytes)?;
+        let inspected = inspected(component, limits)?;
+        let compiled = native::load(ticking.engine(), code)?;
+        link(ticking, compiled, limits, inspected)
+    }
+
+    /// Compiles a component to code that can be taken later, by an engine of the same kind.
+    #[cfg(feature = "compiler")]
+    pub(crate) fn precompile(&self, component: &[u8], limits: &Limits) -> Result<Vec<u8>, SandboxError> {
+        let ticking = self.ticking(limits.stack_bytes)?;
+        inspected(component, limits)?;
+        let code = catch_unwind(AssertUnwindSafe(|| ticking.engine().precompile_component(component)));
+        code.map_err(|_| SandboxError::HostPanic)?.map_err(|_| SandboxError::NotAComponent)
+    }
+
+    /// This build holds no compiler.
+    #[cfg(not(feature = "compiler"))]
+    pub(crate) fn precompile(&self, _: &[u8], _: &Limits) -> Result<Vec<u8>, SandboxError> {
+        Err(SandboxError::NoCompiler)
     }
 }
 
-fn compile(ticking: Ticking, bytes: &[u8], limits: &Limits, inspected: Inspected) -> Result<Compiled, SandboxError> {
-    let component = Component::from_binary(ticking.engine(), bytes).map_err(|_| SandboxError::NotAComponent)?;
+/// Grants are not known here; what no grant could give is refused before anything is made of the component.
+fn inspected(component: &[u8], limits: &Limits) -> Result<Inspected, SandboxError> {
+    let inspected = inspect(component, limits)?;
+    inspected.admit(|_: Interface| true)?;
+    Ok(inspected)
+}
+
+#[cfg(feature = "compiler")]
+fn compile(ticking: &Ticking, component: &[u8]) -> Result<Component, SandboxError> {
+    Component::from_binary(ticking.engine(), component).map_err(|_| SandboxError::NotAComponent)
+}
+
+/// This build holds no compiler: it takes code that the city compiled and vouches for.
+#[cfg(not(feature = "compiler"))]
+fn compile(_: &Ticking, _: &[u8]) -> Result<Component, SandboxError> {
+    Err(SandboxError::NoCompiler)
+}
+
+/// Holds compiled code against the limits and the door.
+fn link(
+    ticking: Ticking,
+    component: Component,
+    limits: &Limits,
+    inspected: Inspected,
+) -> Result<Compiled, SandboxError> {
     // Modules that are imported could be anything.
     let resources = component.resources_required().ok_or(SandboxError::WorldMismatch)?;
     if resources.num_memories > limits.instances || resources.num_tables > limits.instances {

@@ -87,6 +87,12 @@ pub enum SandboxError {
     /// The component took longer to compile, or its models to parse, than allowed.
     #[error("the component or its models took too long to load")]
     CompileBudget,
+    /// Fault of the city: compiled code that is not what it vouched for, or that this engine does not take.
+    #[error("the compiled code does not load: it is not what was vouched for, or is of another engine")]
+    BadCode,
+    /// Fault of the operator: this build cannot compile, and no compiled code came with the release.
+    #[error("this program is built without a compiler and takes compiled code only")]
+    NoCompiler,
     /// Fault of the operator: the kernel lacks a part of the wall.
     #[error("this machine lacks a part of the wall: {0}")]
     WallIncomplete(&'static str),
@@ -129,7 +135,12 @@ impl SandboxError {
             | Self::TooComplex(_)
             | Self::CompileBudget
             | Self::DescriptionMismatch(_) => "plugin_refused",
-            Self::FrameTooLarge | Self::BadLimit(_) | Self::Setup(_) | Self::HostPanic => "host_fault",
+            Self::FrameTooLarge
+            | Self::BadLimit(_)
+            | Self::Setup(_)
+            | Self::HostPanic
+            | Self::BadCode
+            | Self::NoCompiler => "host_fault",
         }
     }
 
@@ -138,8 +149,8 @@ impl SandboxError {
     pub const fn blame(&self) -> Blame {
         match self {
             Self::FrameTooLarge | Self::Setup(_) | Self::HostPanic => Blame::Host,
-            Self::BadLimit(_) => Blame::Policy,
-            Self::WallIncomplete(_) => Blame::Operator,
+            Self::BadLimit(_) | Self::BadCode => Blame::Policy,
+            Self::WallIncomplete(_) | Self::NoCompiler => Blame::Operator,
             _ => Blame::Vendor,
         }
     }

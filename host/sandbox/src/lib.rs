@@ -4,6 +4,9 @@
 //! and given a fresh store and instance for every frame: nothing is remembered, and a store that trapped is gone. Every limit of
 //! the grant is set before the component's first instruction. What comes back is raw; [`admit`] makes it canonical.
 //!
+//! A component's machine code is made here, or by the city before (`wall::compile`): then it is taken only as what the release
+//! chain vouches for, in one unsafe place (`native`).
+//!
 //! The sandbox knows neither the privacy gate nor the policy: frames arrive masked, grants arrive frozen. [`wall`] runs the
 //! component in a worker process, and that is how a node runs it; [`InProcess`] is the same [`Runner`] inside a process, for the
 //! worker itself and for conformance.
@@ -17,6 +20,7 @@ mod host;
 mod inspect;
 mod ledger;
 mod limiter;
+mod native;
 mod output;
 mod runner;
 pub mod wall;

@@ -42,10 +42,11 @@ pub use package::{Contents, PackInputs, PkgError, Ports, examine, inspect, pack,
 pub use release::{Answered, Approved, CompiledCode, Release, ReleaseError, Unverified, Verified, verify};
 pub use root::SignedRoot;
 pub use sig_error::{ApprovalGap, Form, SigError};
-pub use sign::{approve, preview_approval, sign_compiled, sign_test_result, sign_vendor};
+pub use sign::{approve, preview_approval, sign_compiled, sign_provenance, sign_test_result, sign_vendor};
 pub use statement::{
-    Approval, ApprovalDraft, Compilation, DeletedOriginal, DeletionRecord, DpiaRecord, DpoAdvice, EngineField,
-    EngineId, KravId, Outcome, ResidualRisk, Responsible, TakenPart, TestResult, VendorRelease,
+    Approval, ApprovalDraft, Build, Compilation, DeletedOriginal, DeletionRecord, Dpia, DpiaPart, DpiaRecord,
+    DpoAdvice, EngineField, EngineId, KravId, Outcome, Provenance, ResidualRisk, Responsible, TakenPart, TestResult,
+    VendorRelease,
 };
 pub use trust_root::{
     ADVISER_ROLE, ApprovalRule, Authority, RetiredKey, RiskRecord, RoleEntry, RootKey, RootRule, TrustRoot,

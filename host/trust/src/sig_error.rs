@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use vaern_door::{Blame, Digest, Krav, Name};
 
 use crate::json::JsonError;
+use crate::statement::DpiaPart;
 
 /// The part of a signed file that is not in its one accepted form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -20,6 +21,8 @@ pub enum Form {
     Key,
     /// The trust root.
     TrustRoot,
+    /// The record of a data protection impact assessment.
+    Dpia,
 }
 
 impl Form {
@@ -33,6 +36,7 @@ impl Form {
             Self::Predicate => "predicate",
             Self::Key => "key",
             Self::TrustRoot => "trust root",
+            Self::Dpia => "DPIA record",
         }
     }
 }
@@ -43,6 +47,12 @@ pub enum ApprovalGap {
     /// No record of a data protection impact assessment.
     #[error("no DPIA record (digest, date, residual risk)")]
     Dpia,
+    /// A record without one of its four parts is none.
+    #[error("the DPIA record says nothing under `{0}`: without its four parts it is none")]
+    DpiaPart(DpiaPart),
+    /// The draft names another record than the one at hand.
+    #[error("the approval names another DPIA record than the one that was read")]
+    OtherDpia,
     /// The residual risk is `høj`.
     #[error("the DPIA's residual risk is `høj`: such a project does not go on")]
     HighRisk,
@@ -74,7 +84,7 @@ impl ApprovalGap {
     #[must_use]
     pub const fn krav(self) -> Krav {
         match self {
-            Self::Dpia => Krav("GOV-01"),
+            Self::Dpia | Self::DpiaPart(_) | Self::OtherDpia => Krav("GOV-01"),
             Self::HighRisk => Krav("GOV-02"),
             Self::Responsible => Krav("ANS-01"),
             Self::LegalBasis => Krav("GOV-07"),
@@ -88,6 +98,8 @@ impl ApprovalGap {
     const fn mend(self) -> &'static str {
         match self {
             Self::Dpia => "carry out the DPIA and name its digest, date and residual risk in the approval",
+            Self::DpiaPart(_) => "write what is missing: description, necessity, risks and measures (GDPR art. 35(7))",
+            Self::OtherDpia => "name the record that the approval rests on, and no other",
             Self::HighRisk => "bring the risk down and record a new DPIA, or stop the project",
             Self::Responsible => "name the organisational unit and the manager's role that answer for the algorithm",
             Self::LegalBasis => "name the legal basis of the purpose",
@@ -275,6 +287,9 @@ impl SigError {
             }
             Self::UnknownKey => "check who signed; admit the key in the trust root only if it is the right one",
             Self::WrongAlgorithm | Self::WeakKey => "make a new Ed25519 key",
+            Self::Malformed { form: Form::Dpia, .. } => {
+                "write it in TOML: date, residual_risk (lav, middel or høj), description, necessity, risks, measures"
+            }
             Self::BadSignature
             | Self::WrongStatementType { .. }
             | Self::SubjectMismatch

@@ -10,9 +10,10 @@ use crate::dsse::Envelope;
 use crate::keys::SigningKeyPair;
 use crate::package::{Layout, PkgError, Shelf, StatementKind, read_contents};
 use crate::release::{Release, ReleaseError, decided};
-use crate::sig_error::SigError;
+use crate::sig_error::{ApprovalGap, SigError};
 use crate::statement::{
-    self, Approval, ApprovalDraft, Compilation, EngineId, PAYLOAD_TYPE, Subject, TestResult, VendorRelease,
+    self, Approval, ApprovalDraft, Compilation, Dpia, EngineId, PAYLOAD_TYPE, Provenance, Subject, TestResult,
+    VendorRelease,
 };
 use crate::trust_root::{ADVISER_ROLE, Authority, TrustRoot};
 
@@ -30,6 +31,23 @@ pub fn sign_vendor(dir: &Dir, pair: &SigningKeyPair) -> Result<Digest, ReleaseEr
         .and_then(|payload| Envelope::sign(PAYLOAD_TYPE, payload, &[pair]).encode())
         .map_err(ReleaseError::VendorSignature)?;
     layout.put_statement(&shelf, StatementKind::VendorRelease, &envelope)?;
+    Ok(subject.digest)
+}
+
+/// Signs how the component in `dir` was made, as its vendor, and files the statement there. Gives the release's digest.
+///
+/// # Errors
+/// [`ReleaseError::Provenance`] if it is about another component or does not say enough.
+pub fn sign_provenance(dir: &Dir, made: &Provenance, pair: &SigningKeyPair) -> Result<Digest, ReleaseError> {
+    let layout = Layout::open(dir)?;
+    let shelf = layout.shelf()?;
+    let contents = read_contents(&layout, &shelf)?;
+    made.of_component(Digest::of(&contents.component)).map_err(ReleaseError::Provenance)?;
+    let subject = Subject { name: shelf.name.clone(), digest: shelf.release.digest()? };
+    let envelope = statement::write(&subject, made)
+        .and_then(|payload| Envelope::sign(PAYLOAD_TYPE, payload, &[pair]).encode())
+        .map_err(ReleaseError::Provenance)?;
+    layout.put_statement(&shelf, StatementKind::Provenance, &envelope)?;
     Ok(subject.digest)
 }
 
@@ -83,8 +101,17 @@ pub fn sign_compiled(
     Ok(said.code)
 }
 
+/// The draft with the record that it rests on. One that names another record already is refused.
+fn resting(draft: &ApprovalDraft, dpia: &Dpia) -> Result<ApprovalDraft, ReleaseError> {
+    if draft.dpia.as_ref().is_some_and(|named| named != dpia.record()) {
+        return Err(ReleaseError::Approval(ApprovalGap::OtherDpia.into()));
+    }
+    Ok(ApprovalDraft { dpia: Some(dpia.record().clone()), ..draft.clone() })
+}
+
 /// Approves the release in `dir` with the signatures of all `signers`, each in its role, and files the approval there.
-/// The release must carry a vendor signature that holds, the draft must be complete, and the approval must be one that
+/// The release must carry a vendor signature that holds, the draft must be complete with the record
+/// `dpia` that it rests on, and the approval must be one that
 /// [`crate::verify`] takes from `now` or its beginning on. Gives the approved digest.
 ///
 /// # Errors
@@ -93,11 +120,12 @@ pub fn approve(
     dir: &Dir,
     trust: &TrustRoot,
     draft: &ApprovalDraft,
+    dpia: &Dpia,
     signers: &[(&Name, &SigningKeyPair)],
     now: Timestamp,
 ) -> Result<Digest, ReleaseError> {
     let release = Release::open(dir)?.verify(trust)?;
-    let envelope = signed(&release, trust, draft, signers).map_err(ReleaseError::Approval)?;
+    let envelope = signed(&release, trust, &resting(draft, dpia)?, signers).map_err(ReleaseError::Approval)?;
     let subject = Subject { name: release.name().to_owned(), digest: release.digest() };
     let first_moment = now.max(draft.not_before);
     let made_for = &release.manifest().purpose;
@@ -122,10 +150,11 @@ pub fn preview_approval(
     dir: &Dir,
     trust: &TrustRoot,
     draft: &ApprovalDraft,
+    dpia: &Dpia,
     roles: &[&Name],
 ) -> Result<String, ReleaseError> {
     let release = Release::open(dir)?.verify(trust)?;
-    let payload = payload(release.name(), release.digest(), draft, deciding(roles.iter().copied()))
+    let payload = payload(release.name(), release.digest(), &resting(draft, dpia)?, deciding(roles.iter().copied()))
         .map_err(ReleaseError::Approval)?;
     let pretty = serde_json::from_slice::<serde_json::Value>(&payload).and_then(|v| serde_json::to_string_pretty(&v));
     pretty.map_err(|_| ReleaseError::Approval(SigError::malformed(crate::sig_error::Form::Statement)))

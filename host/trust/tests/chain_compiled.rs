@@ -179,7 +179,7 @@ fn sig_09n_sig_14n_a_statement_of_another_kind_or_about_another_component_is_ref
     vaern_trust::pack(&inputs, &elsewhere).unwrap();
     vaern_trust::sign_vendor(&elsewhere, &vendor()).unwrap();
     let signers = [(&name("jura"), &jura()), (&name("it-sikkerhed"), &sikkerhed())];
-    vaern_trust::approve(&elsewhere, &trust(), &draft(), &signers, now()).unwrap();
+    vaern_trust::approve(&elsewhere, &trust(), &draft(), &dpia(), &signers, now()).unwrap();
     file(&elsewhere, "compiled", &signed);
     assert_eq!(compiled(&elsewhere).unwrap_err(), ReleaseError::Compiled(SigError::SubjectMismatch));
 }

@@ -283,7 +283,7 @@ fn pkg_13n_parts_of_two_approved_releases_are_not_approved_as_a_pair() {
     let approve = |dir: &cap_std::fs::Dir| {
         vaern_trust::sign_vendor(dir, &vendor()).unwrap();
         let signers = [(&name("jura"), &jura()), (&name("drift"), &drift())];
-        vaern_trust::approve(dir, &trust(), &draft(), &signers, now()).unwrap();
+        vaern_trust::approve(dir, &trust(), &draft(), &dpia(), &signers, now()).unwrap();
         assert!(verify(dir).is_ok());
     };
     let second_model = vec![(name("finder"), b"another model".to_vec())];
@@ -459,4 +459,37 @@ fn lev_02p_the_same_inputs_give_the_same_digest() {
     assert_ne!(vaern_trust::pack(&other, &room()).unwrap(), made[0], "the SBOM is part of what is signed");
     let read = vaern_trust::inspect(&packed()).unwrap().1;
     assert_eq!(read.sbom, inputs().sbom);
+}
+
+fn made(component: &[u8]) -> vaern_trust::Provenance {
+    vaern_trust::Provenance::of(&vaern_trust::Build {
+        compiler: "rustc 1.95.0",
+        builder: "a desk",
+        parameters: &[],
+        source: Digest::of(b"source"),
+        lock: Digest::of(b"lock"),
+        component: Digest::of(component),
+    })
+}
+
+#[test]
+fn lev_02p_the_vendor_says_how_it_was_made_and_lev_02n_nobody_says_it_for_another() {
+    let open = |dir: &cap_std::fs::Dir| vaern_trust::Release::open(dir).unwrap().verify(&trust()).unwrap();
+    let dir = signed();
+    assert_eq!(open(&dir).provenance(), Err(ReleaseError::Provenance(SigError::Unsigned)));
+    assert_eq!(open(&dir).provenance().unwrap_err().krav().0, "LEV-02");
+    // Another component's is not signed, and one by another vendor does not count.
+    let refused = vaern_trust::sign_provenance(&dir, &made(b"another component"), &vendor()).unwrap_err();
+    assert_eq!(refused, ReleaseError::Provenance(SigError::ReleaseMismatch("component")));
+    vaern_trust::sign_provenance(&dir, &made(&tiny()), &other_vendor()).unwrap();
+    assert_eq!(open(&dir).provenance(), Err(ReleaseError::Provenance(SigError::UnknownKey)));
+    vaern_trust::sign_provenance(&dir, &made(&tiny()), &vendor()).unwrap();
+    let release = open(&dir);
+    assert_eq!(release.provenance().unwrap().compiler(), Some("rustc 1.95.0"));
+    assert_eq!(release.provenance().unwrap().source(), Some(Digest::of(b"source")));
+    // A vendor's word about its build is no word about anything else.
+    let envelope = filed(&dir, "provenance")[0].clone();
+    unfile(&dir, "vendor-release");
+    file(&dir, "vendor-release", &envelope);
+    assert!(vaern_trust::Release::open(&dir).unwrap().verify(&trust()).is_err());
 }

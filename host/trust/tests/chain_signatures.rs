@@ -12,7 +12,7 @@ mod common;
 use common::*;
 use serde_json::{Value, json};
 use vaern_door::Blame;
-use vaern_trust::{Form, Ignored, ReleaseError, ResidualRisk, SigError, SigningKeyPair};
+use vaern_trust::{ApprovalGap, Form, Ignored, ReleaseError, SigError, SigningKeyPair};
 
 fn vendor_refusal(dir: &cap_std::fs::Dir) -> SigError {
     match verify(dir) {
@@ -244,7 +244,7 @@ fn sig_19p_a_renewal_takes_the_place_of_an_expired_approval() {
     renewed.not_before = time("2027-03-01T00:00:00Z");
     renewed.expires = Some(time("2028-03-01T00:00:00Z"));
     let signers = [(&name("jura"), &jura()), (&name("drift"), &drift())];
-    vaern_trust::approve(&dir, &trust(), &renewed, &signers, now()).unwrap();
+    vaern_trust::approve(&dir, &trust(), &renewed, &dpia(), &signers, now()).unwrap();
     let at = |text| vaern_trust::verify(&dir, &trust(), time(text), &name("containere"));
     assert!(at("2026-06-01T00:00:00Z").is_ok());
     assert_eq!(at("2027-03-15T00:00:00Z").unwrap().approval().expires, time("2028-03-01T00:00:00Z"));
@@ -309,13 +309,15 @@ fn what_would_be_refused_is_not_signed() {
     let (a, b) = (jura(), sikkerhed());
     let both = [(&jura_role, &a), (&security, &b)];
     let refused = |draft, signers: &[(&vaern_door::Name, &SigningKeyPair)]| {
-        let answer = vaern_trust::approve(&dir, &trust(), &draft, signers, now());
+        let answer = vaern_trust::approve(&dir, &trust(), &draft, &dpia(), signers, now());
         assert_eq!(read_index(&dir), before, "nothing was written");
         answer.unwrap_err()
     };
-    let mut risky = draft();
-    risky.dpia.as_mut().unwrap().residual_risk = ResidualRisk::Hoej;
-    assert_eq!(refused(risky, &both).krav(), "GOV-02");
+    let risky = vaern_trust::approve(&dir, &trust(), &draft(), &dpia_of("høj"), &both, now()).unwrap_err();
+    assert_eq!((risky.krav().0, read_index(&dir)), ("GOV-02", before.clone()));
+    let mut other = draft();
+    other.dpia = Some(dpia_of("middel").record().clone());
+    assert_eq!(refused(other, &both), ReleaseError::Approval(ApprovalGap::OtherDpia.into()));
     let mut over = draft();
     over.expires = Some(time("2026-05-01T00:00:00Z"));
     assert!(matches!(refused(over, &both), ReleaseError::Approval(SigError::ApprovalExpired(_))));
@@ -329,7 +331,7 @@ fn what_would_be_refused_is_not_signed() {
     assert_eq!(refused(draft(), &wrong), ReleaseError::Approval(SigError::UnknownKey));
     // Nothing is approved that no vendor answers for.
     let unsigned = packed();
-    let answer = vaern_trust::approve(&unsigned, &trust(), &draft(), &both, now());
+    let answer = vaern_trust::approve(&unsigned, &trust(), &draft(), &dpia(), &both, now());
     assert_eq!(answer, Err(ReleaseError::VendorSignature(SigError::Unsigned)));
 }
 
@@ -339,7 +341,7 @@ fn signing_twice_changes_nothing() {
     let before = read_index(&dir);
     vaern_trust::sign_vendor(&dir, &vendor()).unwrap();
     let signers = [(&name("jura"), &jura()), (&name("it-sikkerhed"), &sikkerhed())];
-    vaern_trust::approve(&dir, &trust(), &draft(), &signers, now()).unwrap();
+    vaern_trust::approve(&dir, &trust(), &draft(), &dpia(), &signers, now()).unwrap();
     assert_eq!(read_index(&dir), before);
 }
 
@@ -347,7 +349,7 @@ fn signing_twice_changes_nothing() {
 fn the_preview_shows_what_is_signed() {
     let dir = approved();
     let roles = [&name("jura"), &name("it-sikkerhed")];
-    let shown = vaern_trust::preview_approval(&dir, &trust(), &draft(), &roles).unwrap();
+    let shown = vaern_trust::preview_approval(&dir, &trust(), &draft(), &dpia(), &roles).unwrap();
     assert_eq!(serde_json::from_str::<Value>(&shown).unwrap(), approval_statement(&dir));
 }
 

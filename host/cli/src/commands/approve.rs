@@ -1,12 +1,13 @@
 //! `vaern approve REL`: the city's decision, shown before it is signed.
 
 use std::io::{BufRead as _, IsTerminal as _, Read as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use cap_std::fs::Dir;
 use serde::Serialize;
+use vaern_door::{Blame, Krav};
 use vaern_door::{Digest, Name};
-use vaern_trust::{ApprovalDraft, KeyOwner, SigningKeyPair};
+use vaern_trust::{ApprovalDraft, Dpia, KeyOwner, SigningKeyPair};
 
 use crate::commands::gate::{now, trust_root};
 use crate::failure::Failure;
@@ -20,7 +21,8 @@ pub(crate) struct Args {
     /// The trust root: who may sign in which role.
     #[arg(long)]
     trust: PathBuf,
-    /// The approval in TOML: purpose, legal basis, DPIA, who answers, the DPO's advice and the reply, expiry.
+    /// The approval in TOML: purpose, legal basis, the file of the DPIA record, who answers, the DPO's advice and the reply,
+    /// expiry.
     #[arg(long)]
     draft: PathBuf,
     /// Secret key files of those who sign, each in its role.
@@ -42,34 +44,64 @@ struct Decision {
 pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
     let dir = files::open_dir("release", &args.release)?;
     let trust = trust_root(&args.trust)?;
-    let text = files::read("approval draft", &args.draft, 1 << 20)?;
-    let text = String::from_utf8(text).map_err(|_| Failure::usage("the approval draft is not UTF-8"))?;
-    let draft: ApprovalDraft =
-        toml::from_str(&text).map_err(|e| Failure::usage(format!("the approval draft is not valid: {e}")))?;
+    let (draft, dpia) = draft(&args.draft)?;
     let signers = signers(&args.keys)?;
     let signing: Vec<(&Name, &SigningKeyPair)> = signers.iter().map(|(owner, pair)| (&owner.role, pair)).collect();
     let roles: Vec<&Name> = signing.iter().map(|(role, _)| *role).collect();
-    let statement = vaern_trust::preview_approval(&dir, &trust, &draft, &roles)?;
+    let statement = vaern_trust::preview_approval(&dir, &trust, &draft, &dpia, &roles)?;
     let digest = vaern_trust::Release::open(&dir)?.digest();
-    let signs = args.yes || confirmed(&dir, &draft, &roles, &statement, digest, output)?;
-    let release = if signs { vaern_trust::approve(&dir, &trust, &draft, &signing, now())? } else { digest };
+    let signs = args.yes || confirmed(&dir, (&draft, &dpia), &roles, &statement, digest, output)?;
+    let release = if signs { vaern_trust::approve(&dir, &trust, &draft, &dpia, &signing, now())? } else { digest };
     let lines = if signs && !args.yes {
         format!("Approved and signed: {release}")
     } else if signs {
-        format!("{statement}\n\nApproved and signed: {release}")
+        format!("{}\n{statement}\n\nApproved and signed: {release}", rests_on(&dpia))
     } else {
-        format!("{statement}\n\nNothing was signed. Run the same command with --yes to sign exactly this.")
+        format!(
+            "{}\n{statement}\n\nNothing was signed. Run the same command with --yes to sign exactly this.",
+            rests_on(&dpia)
+        )
     };
     let statement = serde_json::from_str(&statement).map_err(|e| Failure::internal(e.to_string()))?;
     let roles = roles.into_iter().cloned().collect();
     output.result(&Decision { release, signed: signs, roles, statement }, &lines)
 }
 
+/// Reads the draft, and the DPIA record that it names: a file beside it. Without the record itself nothing is approved.
+pub(crate) fn draft(path: &Path) -> Result<(ApprovalDraft, Dpia), Failure> {
+    let text = files::read("approval draft", path, 1 << 20)?;
+    let text = String::from_utf8(text).map_err(|_| Failure::usage("the approval draft is not UTF-8"))?;
+    let invalid = |e: toml::de::Error| Failure::usage(format!("the approval draft is not valid: {e}"));
+    let mut table: toml::Table = toml::from_str(&text).map_err(invalid)?;
+    let Some(toml::Value::String(record)) = table.remove("dpia") else {
+        let what = "the approval draft names no file of a DPIA record";
+        return Err(Failure::refused(what, Krav("GOV-01"), Blame::Policy)
+            .mend("write `dpia = \"dpia.toml\"`, and in that file date, residual_risk, description, necessity, risks and measures"));
+    };
+    let draft = table.try_into().map_err(invalid)?;
+    let record = path.parent().unwrap_or_else(|| Path::new("")).join(record);
+    Ok((draft, Dpia::read(&files::read("DPIA record", &record, 1 << 20)?)?))
+}
+
+/// The record that an approval rests on, part by part, as far as fits on a page.
+fn rests_on(dpia: &Dpia) -> String {
+    let record = dpia.record();
+    let mut text =
+        format!("It rests on the DPIA record of {}, residual risk {}:\n", record.date, record.residual_risk.as_str());
+    for (part, said) in dpia.parts() {
+        let words: String = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        let short: String = words.chars().take(240).filter(|c| !c.is_control()).collect();
+        let more = if words.chars().count() > 240 { " …" } else { "" };
+        text += &format!("  {:<12} {short}{more}\n", part.to_string());
+    }
+    text
+}
+
 /// On a terminal: shows what is about to be signed, and asks. A person confirms by the release's own digits, which no
 /// habit types.
 fn confirmed(
     dir: &Dir,
-    draft: &ApprovalDraft,
+    (draft, dpia): (&ApprovalDraft, &Dpia),
     roles: &[&Name],
     statement: &str,
     digest: Digest,
@@ -87,7 +119,7 @@ fn confirmed(
         "pixel-blind"
     };
     output.say(&format!(
-        "{} {} (counter {}) by {}\n  finds    {labels}\n  sees     {sees}\n  purpose  {}, on {}\n  until    {}\n  roles    {}\n\nThe statement that is signed:\n\n{statement}\n",
+        "{} {} (counter {}) by {}\n  finds    {labels}\n  sees     {sees}\n  purpose  {}, on {}\n  until    {}\n  roles    {}\n\n{}\nThe statement that is signed:\n\n{statement}\n",
         manifest.name,
         manifest.version,
         manifest.counter,
@@ -96,6 +128,7 @@ fn confirmed(
         draft.legal_basis.as_deref().unwrap_or("no legal basis"),
         draft.expires.map_or("no end".to_owned(), |end| end.to_string()),
         roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(", "),
+        rests_on(dpia),
     ));
     let wanted: String = digest.hex().chars().take(8).collect();
     output.say(&format!(

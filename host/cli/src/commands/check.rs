@@ -12,7 +12,7 @@ use vaern_door::{Digest, Interface, Krav, Name};
 use vaern_inference::{Model, ModelLimits};
 use vaern_policy::PolicySet;
 use vaern_sandbox::{InProcess, ReceivedFrame, Runner as _};
-use vaern_trust::Contents;
+use vaern_trust::{Contents, ReleaseError, SigError};
 
 use crate::commands::gate::{self, Engine, Purpose, trust_root};
 use crate::failure::Failure;
@@ -146,8 +146,16 @@ fn signature(dir: &Dir, args: &Args, checked: &mut Checked) -> Result<(), Failur
         return Ok(());
     };
     let trust = trust_root(path)?;
-    if let Err(error) = vaern_trust::Release::open(dir).and_then(|release| release.verify(&trust)) {
-        checked.refuse(error.to_string(), error.krav(), error.mend());
+    match vaern_trust::Release::open(dir).and_then(|release| release.verify(&trust)) {
+        Err(error) => checked.refuse(error.to_string(), error.krav(), error.mend()),
+        Ok(release) => match release.provenance() {
+            Ok(_) => {}
+            Err(ReleaseError::Provenance(SigError::Unsigned)) => {
+                let mend = "sign with --provenance what `vaern plugin build` left beside the component";
+                checked.ask("the vendor does not say how it was built", "LEV-02", mend);
+            }
+            Err(error) => checked.refuse(error.to_string(), error.krav(), error.mend()),
+        },
     }
     Ok(())
 }

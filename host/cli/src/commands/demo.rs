@@ -13,13 +13,13 @@ use vaern_policy::catalogue::{Kind, KravEntry};
 use vaern_policy::{CitySet, PolicySet};
 use vaern_record::log::{Account, KeyName, VerifierKey};
 use vaern_scenes::Drive;
-use vaern_trust::{ApprovalDraft, KeyOwner, ReleaseError, SigningKeyPair, TrustRoot};
+use vaern_trust::{KeyOwner, ReleaseError, SigningKeyPair, TrustRoot};
 
 use crate::commands::book::{self, LogArgs};
 use crate::commands::demo_files::POLICIES;
 use crate::commands::gate::{self, Engine, Wall};
 use crate::commands::run::{with_progress, workers};
-use crate::commands::{audit, plugin, run};
+use crate::commands::{approve, audit, plugin, run};
 use crate::failure::Failure;
 use crate::files;
 use crate::output::Output;
@@ -118,17 +118,16 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
     output.say(&format!("     {refused}"));
 
     output.say("6  two desks of the city approve it, for half a year");
-    let draft_text = approval_toml(&set, now);
-    put(&out, "city/approval.toml", draft_text.as_bytes())?;
-    put(&out, "city/dpia.txt", DPIA.as_bytes())?;
+    put(&out, "city/approval.toml", approval_toml(&set, now).as_bytes())?;
+    put(&out, "city/dpia.toml", DPIA.as_bytes())?;
     put(&out, "city/dpo-advice.txt", ADVICE.as_bytes())?;
-    let draft: ApprovalDraft = toml::from_str(&draft_text).map_err(|e| Failure::internal(e.to_string()))?;
+    let (draft, dpia) = approve::draft(&args.out.join("city/approval.toml"))?;
     let signers: Vec<(&Name, &SigningKeyPair)> = desks
         .iter()
         .filter(|(owner, _)| owner.role.as_str() != "it-sikkerhed")
         .map(|(owner, pair)| (&owner.role, pair))
         .collect();
-    vaern_trust::approve(&release_dir, &trust, &draft, &signers, now)?;
+    vaern_trust::approve(&release_dir, &trust, &draft, &dpia, &signers, now)?;
     let release = service::admit(&release_dir, &trust, &set, now)?;
 
     output.say("7  the drive: fence, mask, plugin");
@@ -269,7 +268,7 @@ fn approval_toml(set: &PolicySet, now: Timestamp) -> String {
         set.city().catalogue().entries().filter(by_people).map(|entry| format!("\"{}\"", entry.id)).collect();
     let second = |t: Timestamp| t.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     format!(
-        "# The demo's approval. A real one rests on real documents; the program demands that they are named and dated.\n\npurpose = \"{}\"\nlegal_basis = \"{}\"\ncatalogue = \"{}\"\npolicy = \"{}\"\nnot_before = \"{}\"\nexpires = \"{}\"\nexamined = [{}]\n\n[dpia]\ndigest = \"{}\"\ndate = \"2026-02-01\"\nresidual_risk = \"lav\"\n\n[responsible]\nunit = \"Teknik- og Miljøforvaltningen, demo\"\nmanager = \"enhedschef (demo)\"\n\n[dpo_advice]\ndate = \"2026-02-10\"\ndigest = \"{}\"\nreply = \"Rådet er fulgt: kun tegnede gader, ingen personer.\"\n",
+        "# The demo's approval. A real one rests on real documents; the program demands that they are named and dated.\n\npurpose = \"{}\"\nlegal_basis = \"{}\"\ncatalogue = \"{}\"\npolicy = \"{}\"\nnot_before = \"{}\"\nexpires = \"{}\"\nexamined = [{}]\ndpia = \"dpia.toml\"\n\n[responsible]\nunit = \"Teknik- og Miljøforvaltningen, demo\"\nmanager = \"enhedschef (demo)\"\n\n[dpo_advice]\ndate = \"2026-02-10\"\ndigest = \"{}\"\nreply = \"Rådet er fulgt: kun tegnede gader, ingen personer.\"\n",
         set.purpose.name,
         set.purpose.legal_basis,
         set.purpose.catalogue,
@@ -277,11 +276,10 @@ fn approval_toml(set: &PolicySet, now: Timestamp) -> String {
         second(from),
         second(until),
         examined.join(", "),
-        Digest::of(DPIA.as_bytes()),
         Digest::of(ADVICE.as_bytes()),
     )
 }
 
 const RISK: &str = "Demo: the vendor is this repository.\n";
-const DPIA: &str = "Demo. Beskrivelse: tegnede gader. Nødvendighed: at vise programmet. Risici: ingen personer findes. Foranstaltninger: alle.\n";
+const DPIA: &str = include_str!("demo_dpia.toml");
 const ADVICE: &str = "Demo. Brug kun tegnede gader.\n";

@@ -7,6 +7,7 @@ pub(crate) mod build;
 pub(crate) mod catalogue;
 pub(crate) mod channel;
 pub(crate) mod check;
+pub(crate) mod compile;
 pub(crate) mod demo;
 mod demo_files;
 pub(crate) mod evidence;

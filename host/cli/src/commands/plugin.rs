@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use serde::{Deserialize, Serialize};
 use vaern_door::{Digest, Interface, Label, Licences, Manifest, ManifestModel, Name, Size, TensorSpec, Version};
-use vaern_trust::PackInputs;
+use vaern_trust::{PackInputs, Provenance};
 
 use crate::commands::approve::signers;
 use crate::failure::Failure;
@@ -51,6 +51,9 @@ pub(crate) enum Command {
         /// The vendor's secret key file.
         #[arg(long)]
         key: PathBuf,
+        /// How the component was made: the file that `vaern plugin build` leaves beside the component.
+        #[arg(long)]
+        provenance: Option<PathBuf>,
     },
     /// Everything that stands between a release and an approval, at once, each with the krav and the mend.
     Check(super::check::Args),
@@ -116,14 +119,21 @@ pub(crate) fn run(command: &Command, output: &Output) -> Result<(), Failure> {
             );
             output.result(&Packed { release: digest }, &lines)
         }
-        Command::Sign { release, key } => {
+        Command::Sign { release, key, provenance } => {
             let dir = files::open_dir("release", release)?;
             let pairs = signers(std::slice::from_ref(key))?;
             let Some((owner, pair)) = pairs.first() else {
                 return Err(Failure::usage("no key was given"));
             };
+            // The build first: what it says may be about another component, and then nothing is signed.
+            let mut lines = String::new();
+            if let Some(path) = provenance {
+                let made = Provenance::read(&files::read("provenance", path, 1 << 20)?)?;
+                vaern_trust::sign_provenance(&dir, &made, pair)?;
+                lines = format!("\n  made by  {}", made.compiler().unwrap_or_default());
+            }
             let digest = vaern_trust::sign_vendor(&dir, pair)?;
-            output.result(&Packed { release: digest }, &format!("Signed {digest} as {}", owner.name))
+            output.result(&Packed { release: digest }, &format!("Signed {digest} as {}{lines}", owner.name))
         }
         Command::Build(args) => super::build::run(args, output),
         Command::FromOnnx(args) => super::from_onnx::run(args, output),

@@ -9,6 +9,7 @@ use vaern_node::outcome::Summary;
 use vaern_node::service::{self, Setup};
 
 use crate::commands::book::{self, EvidenceArgs, LogArgs};
+use crate::commands::compile::Code;
 use crate::commands::follow::{Follow, Followed};
 use crate::commands::gate::{self, Engine, Purpose, Standing, Wall};
 use crate::commands::track::TrackFile;
@@ -55,6 +56,8 @@ pub(crate) struct Args {
     engine: Engine,
     #[command(flatten)]
     wall: Wall,
+    #[command(flatten)]
+    code: Code,
 }
 
 pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
@@ -74,7 +77,9 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
     }
     let backend = args.engine.open()?;
     let built = gate::gate(&set, &args.engine, backend.as_ref(), output)?;
-    let seer = service::prepare(&release, &set, args.wall.settings(&args.engine)?)?;
+    let code = args.code.of(&release, &trust, output)?;
+    let seer = service::prepare_with(&release, code.as_ref(), &set, args.wall.settings(&args.engine)?)?;
+    drop(code);
     let mut book = args.log.open()?;
     let seer = args.evidence.keeping(seer, book.as_mut(), &release, &set, &built)?;
     let out = files::make_dir("output", &args.out)?;

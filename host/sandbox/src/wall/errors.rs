@@ -5,7 +5,7 @@ use vaern_inference::{BackendName, InferenceError, ModelRefusal};
 use crate::{Feature, Mismatch, PluginFault, SandboxError as E, TrapKind};
 
 /// Every refusal without a text of its own, by its place in the list.
-const PLAIN: [E; 50] = [
+const PLAIN: [E; 52] = [
     E::NotAComponent,
     E::WorldMismatch,
     E::TooComplex("bytes"),
@@ -44,6 +44,8 @@ const PLAIN: [E; 50] = [
     E::PluginFailed(PluginFault::Model),
     E::PluginFailed(PluginFault::Frame),
     E::PluginFailed(PluginFault::Other),
+    E::BadCode,
+    E::NoCompiler,
     E::FrameTooLarge,
     E::BadLimit("stack_bytes"),
     E::Setup("engine"),

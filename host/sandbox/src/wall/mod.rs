@@ -21,7 +21,7 @@ use std::fmt;
 
 pub use probe::Probe;
 pub use process::{Launch, Vendor};
-pub use walled::{Incident, Report, Wall, WallError, WallSettings, Walled};
+pub use walled::{Incident, Report, Wall, WallError, WallSettings, Walled, compile, engine};
 pub use worker::{WorkerSetup, worker};
 
 /// One part of the wall. Which are in force is reported with every run.

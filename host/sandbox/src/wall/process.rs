@@ -28,6 +28,9 @@ const START: Duration = Duration::from_secs(20);
 /// Data of a worker beyond the guest's memory and its models: the compiler, the engines, the compiled code.
 const OVERHEAD: u64 = 512 << 20;
 
+/// The largest code that is taken from a worker.
+const MOST_CODE: usize = 256 << 20;
+
 /// Data of a loaded model, as a multiple of its file.
 const MODEL_FACTOR: u64 = 8;
 
@@ -72,29 +75,32 @@ impl Vendor {
     }
 }
 
-/// A worker with a loaded release.
-pub(super) struct Process {
+/// A worker that is locked down and holds nothing of a vendor yet.
+struct Locked {
     child: Child,
     channel: Channel,
     held: Vec<Protection>,
+}
+
+/// A worker with a loaded release.
+pub(super) struct Process {
+    worker: Locked,
     frame: Size,
     slot: Option<u64>,
 }
 
-impl Process {
-    /// Starts a worker, sees it locked down, and gives it the release. `accept` judges the protections before that.
-    pub(super) fn start(
+impl Locked {
+    /// Starts a worker and sees it locked down. `accept` judges the protections.
+    fn start(
         launch: &Launch,
-        vendor: &Vendor,
-        body: &[u8],
-        compile: Duration,
+        memory_bytes: u64,
         accept: impl FnOnce(&[Protection]) -> Result<(), WallError>,
     ) -> Result<Self, WallError> {
         let failed = |_| WallError::from(SandboxError::Setup("worker"));
         let (ours, theirs) = UnixStream::pair().map_err(failed)?;
         ours.set_write_timeout(Some(START)).map_err(failed)?;
         let mut command = Command::new(&launch.program);
-        command.args(&launch.arguments).arg("--memory").arg(vendor.memory_bytes().to_string());
+        command.args(&launch.arguments).arg("--memory").arg(memory_bytes.to_string());
         if let Some(library) = &launch.runtime {
             command.arg("--runtime").arg(library);
         }
@@ -103,12 +109,10 @@ impl Process {
         let child = command.spawn().map_err(failed)?;
         // The command holds the worker's end of the socket: with it gone, the worker's death is an end of file here.
         drop(command);
-        let mut process =
-            Self { child, channel: Channel::new(ours), held: vec![], frame: vendor.grants.frame, slot: None };
-        process.held = process.ready()?;
-        accept(&process.held)?;
-        process.load(vendor, body, compile)?;
-        Ok(process)
+        let mut worker = Self { child, channel: Channel::new(ours), held: vec![] };
+        worker.held = worker.ready()?;
+        accept(&worker.held)?;
+        Ok(worker)
     }
 
     fn ready(&mut self) -> Result<Vec<Protection>, WallError> {
@@ -121,8 +125,53 @@ impl Process {
         }
     }
 
+    fn kill(&mut self) -> Option<std::process::ExitStatus> {
+        // Fails only where it is gone already.
+        let _ = self.child.kill();
+        self.child.wait().ok()
+    }
+}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Has a worker make code of a component. It sees nothing else, and ends with it.
+pub(super) fn compile(
+    launch: &Launch,
+    body: &[u8],
+    time: Duration,
+    accept: impl FnOnce(&[Protection]) -> Result<(), WallError>,
+) -> Result<Vec<u8>, WallError> {
+    let mut worker = Locked::start(launch, OVERHEAD, accept)?;
+    worker.channel.send(Kind::Compile, &[body]).map_err(|_| SandboxError::WorkerLost)?;
+    match worker.channel.reply(MOST_CODE, after(time)) {
+        Ok((Kind::Code, code)) => Ok(code),
+        Ok((Kind::Refused, body)) => Err(decode_error(&body).unwrap_or(SandboxError::WorkerLost).into()),
+        Err(Lost::Late) => Err(SandboxError::CompileBudget.into()),
+        Ok(_) | Err(Lost::Gone | Lost::Garbled) => Err(SandboxError::WorkerLost.into()),
+    }
+}
+
+impl Process {
+    /// Starts a worker, sees it locked down, and gives it the release. `accept` judges the protections before that.
+    pub(super) fn start(
+        launch: &Launch,
+        vendor: &Vendor,
+        body: &[u8],
+        compile: Duration,
+        accept: impl FnOnce(&[Protection]) -> Result<(), WallError>,
+    ) -> Result<Self, WallError> {
+        let worker = Locked::start(launch, vendor.memory_bytes(), accept)?;
+        let mut process = Self { worker, frame: vendor.grants.frame, slot: None };
+        process.load(vendor, body, compile)?;
+        Ok(process)
+    }
+
     fn load(&mut self, vendor: &Vendor, body: &[u8], compile: Duration) -> Result<(), WallError> {
-        self.channel.send(Kind::Load, &[body]).map_err(|_| SandboxError::WorkerLost)?;
+        self.worker.channel.send(Kind::Load, &[body]).map_err(|_| SandboxError::WorkerLost)?;
         match self.loading(vendor, after(compile)) {
             Ok((Kind::Compiled, body)) if body.is_empty() => {}
             Ok(_) => return Err(SandboxError::WorkerLost.into()),
@@ -140,7 +189,7 @@ impl Process {
 
     /// One reply while a release is loaded.
     fn loading(&mut self, vendor: &Vendor, until: Instant) -> Result<(Kind, Vec<u8>), WallError> {
-        let (kind, body) = self.channel.reply(256, until).map_err(|lost| match lost {
+        let (kind, body) = self.worker.channel.reply(256, until).map_err(|lost| match lost {
             Lost::Late => SandboxError::DeadlineExceeded,
             Lost::Gone | Lost::Garbled => SandboxError::WorkerLost,
         })?;
@@ -161,7 +210,7 @@ impl Process {
 
     /// What the worker says is in force.
     pub(super) fn held(&self) -> &[Protection] {
-        &self.held
+        &self.worker.held
     }
 
     /// The frame size that the plugin wants at most.
@@ -170,7 +219,7 @@ impl Process {
     }
 
     pub(super) fn id(&self) -> u32 {
-        self.child.id()
+        self.worker.child.id()
     }
 
     /// Shows the frame that lies in the slot. `Err` means that this worker is of no use any more.
@@ -184,7 +233,7 @@ impl Process {
         let begun = Instant::now();
         if self.slot != Some(number) {
             let length = (slot.bytes().len() as u64).to_le_bytes();
-            self.channel.send_file(Kind::Slot, &length, slot.file())?;
+            self.worker.channel.send_file(Kind::Slot, &length, slot.file())?;
             self.slot = Some(number);
         }
         let mut body = Vec::with_capacity(16);
@@ -193,9 +242,9 @@ impl Process {
         if let Some(native) = native {
             put_size(&mut body, native);
         }
-        self.channel.send(Kind::Look, &[&body])?;
+        self.worker.channel.send(Kind::Look, &[&body])?;
         let until = begun.checked_add(grants.limits.deadline() + SLACK).unwrap_or(begun);
-        let (kind, body) = self.channel.reply(longest_answer(grants), until)?;
+        let (kind, body) = self.worker.channel.reply(longest_answer(grants), until)?;
         match kind {
             Kind::Answer => decode_answer(&body, grants, begun.elapsed()).map(Ok).ok_or(Lost::Garbled),
             Kind::Refused => decode_error(&body).map(Err).ok_or(Lost::Garbled),
@@ -205,7 +254,7 @@ impl Process {
 
     /// Ends it, and says what had happened to it.
     pub(super) fn end(mut self, lost: Lost) -> Incident {
-        let status = self.kill();
+        let status = self.worker.kill();
         match lost {
             Lost::Late => Incident::Overran,
             Lost::Garbled => Incident::Garbled,
@@ -214,18 +263,6 @@ impl Process {
                 _ => Incident::Died,
             },
         }
-    }
-
-    fn kill(&mut self) -> Option<std::process::ExitStatus> {
-        // Fails only where it is gone already.
-        let _ = self.child.kill();
-        self.child.wait().ok()
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.kill();
     }
 }
 

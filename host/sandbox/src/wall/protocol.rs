@@ -1,4 +1,4 @@
-//! What crosses the wall: five requests, six replies, every length checked before anything is allocated.
+//! What crosses the wall: four requests, seven replies, every length checked before anything is allocated.
 //!
 //! A message is a length, a kind and a body, all integers little-endian. The node trusts nothing that a worker says once vendor
 //! bytes were in it: a reply that is late, too long, of the wrong kind or with a byte left over is a lost worker, never half an
@@ -42,6 +42,8 @@ pub(super) enum Kind {
     Slot = 2,
     /// Node: look at the frame in the slot.
     Look = 3,
+    /// Node: limits, component; make code of it, and no more.
+    Compile = 4,
     /// Worker: locked down; which protections are in force.
     Ready = 16,
     /// Worker: the code is compiled, the models are parsed.
@@ -54,19 +56,23 @@ pub(super) enum Kind {
     ModelRefused = 20,
     /// Worker: an answer.
     Answer = 21,
+    /// Worker: the code that was asked for.
+    Code = 22,
 }
 
 impl Kind {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 11] = [
         Self::Load,
         Self::Slot,
         Self::Look,
+        Self::Compile,
         Self::Ready,
         Self::Compiled,
         Self::Loaded,
         Self::Refused,
         Self::ModelRefused,
         Self::Answer,
+        Self::Code,
     ];
 
     fn of(byte: u8) -> Option<Self> {
@@ -211,7 +217,7 @@ impl<'a> Reader<'a> {
         Some(taken)
     }
 
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+    pub(super) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         self.bytes(N)?.try_into().ok()
     }
 

@@ -6,15 +6,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use vaern_door::{Name, Rect, Size, guard};
+use vaern_door::{Limits, Name, Rect, Size, guard};
 use vaern_inference::InferenceError;
+use vaern_trust::{CompiledCode, EngineId};
 
 use super::breaker::Breaker;
-use super::process::{Launch, Process, Vendor};
+use super::process::{self, Launch, Process, Vendor};
 use super::protocol::Lost;
 use super::raw::Slot;
 use super::{Protection, worker};
 use crate::frame::NativeView;
+use crate::native::Vouched;
 use crate::runner::within;
 use crate::{Answer, Description, ReceivedFrame, Runner, SandboxError};
 
@@ -121,7 +123,20 @@ impl Wall {
     /// [`SandboxError::WallIncomplete`] where the kernel lacks a part and the settings do not accept that; otherwise what is
     /// wrong with component or models.
     pub fn build(settings: WallSettings, vendor: Vendor) -> Result<Self, WallError> {
-        let body = worker::load_body(&vendor.grants, &vendor.component, &vendor.models);
+        Self::around(settings, vendor, None)
+    }
+
+    /// As [`Wall::build`], with code that the city compiled and vouches for: no worker compiles. What was verified is sent from
+    /// this process's memory to each worker, so no file that changes later is ever run (PKG-17).
+    ///
+    /// # Errors
+    /// As [`Wall::build`]; [`SandboxError::BadCode`] where the code does not load.
+    pub fn with_code(settings: WallSettings, vendor: Vendor, code: &CompiledCode) -> Result<Self, WallError> {
+        Self::around(settings, vendor, Some(Vouched::of(code)))
+    }
+
+    fn around(settings: WallSettings, vendor: Vendor, code: Option<Vouched<'_>>) -> Result<Self, WallError> {
+        let body = worker::load_body(&vendor.grants, &vendor.component, code, &vendor.models);
         let body = body.ok_or(SandboxError::Setup("worker"))?;
         let first = start(&settings, &vendor, &body)?;
         // The worker has compared what the plugin says with the grants; its word for the rest is the frame size.
@@ -206,12 +221,33 @@ impl Wall {
 }
 
 fn start(settings: &WallSettings, vendor: &Vendor, body: &[u8]) -> Result<Process, WallError> {
-    Process::start(&settings.launch, vendor, body, settings.compile, |held| match missing(held).first() {
+    Process::start(&settings.launch, vendor, body, settings.compile, |held| whole(settings, held))
+}
+
+/// A whole wall, or the operator goes on without.
+fn whole(settings: &WallSettings, held: &[Protection]) -> Result<(), WallError> {
+    match missing(held).first() {
         Some(part) if guard::stands("wall.complete") && !settings.accept_weaker => {
             Err(SandboxError::WallIncomplete(part.as_str()).into())
         }
         _ => Ok(()),
-    })
+    }
+}
+
+/// The engine behind the wall on this machine: what compiled code must fit.
+#[must_use]
+pub fn engine() -> EngineId {
+    crate::deadline::walled_engine()
+}
+
+/// Compiles a component for this machine in a process of its own, walled and bounded like one that runs it. For the city, which
+/// then signs for the code; a compiler that a component breaks breaks nothing else.
+///
+/// # Errors
+/// [`SandboxError`] where the component is refused, does not compile in time, or takes the compiler down.
+pub fn compile(settings: &WallSettings, component: &[u8], limits: &Limits) -> Result<Vec<u8>, WallError> {
+    let body = worker::compile_body(limits, component).ok_or(SandboxError::Setup("worker"))?;
+    process::compile(&settings.launch, &body, settings.compile, |held| whole(settings, held))
 }
 
 fn missing(held: &[Protection]) -> Vec<Protection> {

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use vaern_door::{Grants, Name};
+use vaern_door::{Digest, Grants, Limits, Name};
 use vaern_inference::{Backend, ModelLimits};
 
 use super::protocol::{Channel, Kind, Reader, encode_answer, encode_error, put_part, put_size};
@@ -16,6 +16,7 @@ use super::raw::Seen;
 use super::{Probe, Protection, errors, lockdown};
 use crate::frame::NativeView;
 use crate::host::Models;
+use crate::native::Vouched;
 use crate::{Engine, InProcess, ReceivedFrame, Runner as _, SandboxError};
 
 /// What a worker is told on its command line: by the city, before any vendor's byte exists in it.
@@ -66,8 +67,10 @@ pub fn worker(setup: &WorkerSetup) -> ExitCode {
 /// Answers requests until the node is gone or says something that is no request.
 fn serve(channel: &mut Channel, engine: &Engine, backend: &dyn Backend, fewer_calls: bool) -> Option<()> {
     let message = channel.request()?;
-    if message.kind != Kind::Load {
-        return None;
+    match message.kind {
+        Kind::Load => {}
+        Kind::Compile => return compile(channel, engine, &message.body),
+        _ => return None,
     }
     let (mut runner, grants) = load(channel, engine, backend, fewer_calls, &message.body)?;
     drop(message);
@@ -113,6 +116,11 @@ fn load(
     let mut reader = Reader::new(body);
     let grants: Grants = serde_json::from_slice(reader.part()?).ok()?;
     let component = reader.part()?;
+    let code = match reader.u8()? {
+        0 => None,
+        1 => Some((reader.array().map(Digest::from_bytes)?, reader.part()?)),
+        _ => return None,
+    };
     let mut models = Models::new();
     let limits = ModelLimits { bytes: grants.limits.model_bytes, ..ModelLimits::default() };
     for number in 0..reader.u32()? {
@@ -133,8 +141,13 @@ fn load(
         // The node hears why, and ends this process.
         let _ = channel.send(Kind::Refused, &[&encode_error(error)]);
     };
-    let compiled = engine
-        .compile(component, &grants.limits)
+    let compiled = match code {
+        None => engine.compile(component, &grants.limits),
+        Some((digest, code)) => {
+            Vouched::sent_by_node(code, digest).and_then(|code| engine.take(component, code, &grants.limits))
+        }
+    };
+    let compiled = compiled
         .and_then(|compiled| compiled.make_images().map(|()| compiled))
         .inspect_err(|error| refused(channel, error))
         .ok()?;
@@ -169,11 +182,41 @@ fn received(body: &[u8], slot: &Bytes) -> Result<ReceivedFrame, SandboxError> {
     ReceivedFrame::of(size, slot.slice(..length), Arc::new([]), native)
 }
 
-/// The body of a load: grants, component, models.
-pub(super) fn load_body(grants: &Grants, component: &[u8], models: &BTreeMap<Name, Vec<u8>>) -> Option<Vec<u8>> {
+/// The whole life of a worker that compiles for the city: one component in, its code out.
+fn compile(channel: &mut Channel, engine: &Engine, body: &[u8]) -> Option<()> {
+    let mut reader = Reader::new(body);
+    let limits: Limits = serde_json::from_slice(reader.part()?).ok()?;
+    let component = reader.part()?;
+    reader.end()?;
+    match engine.precompile(component, &limits) {
+        Ok(code) => channel.send(Kind::Code, &[&code]).ok(),
+        Err(error) => channel.send(Kind::Refused, &[&encode_error(&error)]).ok(),
+    }
+}
+
+/// The body of a request to compile: limits, component.
+pub(super) fn compile_body(limits: &Limits, component: &[u8]) -> Option<Vec<u8>> {
+    let mut body = vec![];
+    put_part(&mut body, &serde_json::to_vec(limits).ok()?);
+    put_part(&mut body, component);
+    Some(body)
+}
+
+/// The body of a load: grants, component, its code where there is some, models.
+pub(super) fn load_body(
+    grants: &Grants,
+    component: &[u8],
+    code: Option<Vouched<'_>>,
+    models: &BTreeMap<Name, Vec<u8>>,
+) -> Option<Vec<u8>> {
     let mut body = vec![];
     put_part(&mut body, &serde_json::to_vec(grants).ok()?);
     put_part(&mut body, component);
+    body.push(u8::from(code.is_some()));
+    if let Some(code) = code {
+        body.extend_from_slice(code.digest().as_bytes());
+        put_part(&mut body, code.code());
+    }
     body.extend_from_slice(&u32::try_from(models.len()).ok()?.to_le_bytes());
     for (name, bytes) in models {
         put_part(&mut body, name.as_str().as_bytes());

@@ -27,6 +27,7 @@ const MAX_CODE: u64 = 256 << 20;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StatementKind {
     VendorRelease,
+    Provenance,
     Approval,
     TestResult,
     Compiled,
@@ -36,6 +37,7 @@ impl StatementKind {
     const fn as_str(self) -> &'static str {
         match self {
             Self::VendorRelease => "vendor-release",
+            Self::Provenance => "provenance",
             Self::Approval => "approval",
             Self::TestResult => "test-result",
             Self::Compiled => "compiled",
@@ -43,7 +45,7 @@ impl StatementKind {
     }
 
     fn parse(text: &str) -> Result<Self, PkgError> {
-        [Self::VendorRelease, Self::Approval, Self::TestResult, Self::Compiled]
+        [Self::VendorRelease, Self::Provenance, Self::Approval, Self::TestResult, Self::Compiled]
             .into_iter()
             .find(|kind| kind.as_str() == text)
             .ok_or_else(|| PkgError::MediaType(crate::printable::printable(text)))

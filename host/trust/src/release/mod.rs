@@ -62,13 +62,16 @@ pub enum ReleaseError {
     /// No conformance result covers it.
     #[error("test result: {0}")]
     TestResult(SigError),
+    /// What the vendor says of how it was made does not hold.
+    #[error("provenance: {0}")]
+    Provenance(SigError),
     /// The city does not vouch for its compiled code.
     #[error("compiled code: {0}")]
     Compiled(SigError),
 }
 
 impl ReleaseError {
-    /// `package`, `vendor signature`, `approval`, `test result` or `compiled code`.
+    /// `package`, `vendor signature`, `approval`, `test result`, `provenance` or `compiled code`.
     #[must_use]
     pub const fn stage(&self) -> &'static str {
         match self {
@@ -76,6 +79,7 @@ impl ReleaseError {
             Self::VendorSignature(_) => "vendor signature",
             Self::Approval(_) => "approval",
             Self::TestResult(_) => "test result",
+            Self::Provenance(_) => "provenance",
             Self::Compiled(_) => "compiled code",
         }
     }
@@ -85,7 +89,12 @@ impl ReleaseError {
     pub const fn krav(&self) -> Krav {
         match self {
             Self::Package(e) => e.krav(),
-            Self::VendorSignature(e) | Self::Approval(e) | Self::TestResult(e) | Self::Compiled(e) => e.krav(),
+            Self::Provenance(SigError::Unsigned) => Krav("LEV-02"),
+            Self::VendorSignature(e)
+            | Self::Approval(e)
+            | Self::TestResult(e)
+            | Self::Provenance(e)
+            | Self::Compiled(e) => e.krav(),
         }
     }
 
@@ -94,7 +103,7 @@ impl ReleaseError {
     pub const fn blame(&self) -> Blame {
         match self {
             Self::Package(e) => e.blame(),
-            Self::VendorSignature(e) => e.blame(Blame::Vendor),
+            Self::VendorSignature(e) | Self::Provenance(e) => e.blame(Blame::Vendor),
             Self::Approval(e) | Self::TestResult(e) | Self::Compiled(e) => e.blame(Blame::Policy),
         }
     }
@@ -114,7 +123,14 @@ impl ReleaseError {
             Self::Compiled(SigError::Unsigned) => {
                 "compile it with `vaern compile`, or run it where code may be compiled"
             }
-            Self::VendorSignature(e) | Self::Approval(e) | Self::TestResult(e) | Self::Compiled(e) => e.mend(),
+            Self::Provenance(SigError::Unsigned) => {
+                "build with `vaern plugin build`, and sign with `--provenance` what it left about the build"
+            }
+            Self::VendorSignature(e)
+            | Self::Approval(e)
+            | Self::TestResult(e)
+            | Self::Provenance(e)
+            | Self::Compiled(e) => e.mend(),
         }
     }
 }

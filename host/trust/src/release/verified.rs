@@ -1,7 +1,7 @@
 //! Second state: an admitted vendor signed for this release, and every part of it is what the vendor packed.
 
 use jiff::Timestamp;
-use vaern_door::{Name, guard};
+use vaern_door::{Digest, Name, guard};
 
 use super::sealed::Sealed;
 use super::{Answered, Approved, Release, ReleaseError, Unverified};
@@ -9,7 +9,7 @@ use crate::dsse::{Envelope, Ignored};
 use crate::keys::PublicKey;
 use crate::package::{Contents, Shelved, StatementKind, read_contents};
 use crate::sig_error::SigError;
-use crate::statement::{self, PAYLOAD_TYPE, Subject, VendorRelease};
+use crate::statement::{self, PAYLOAD_TYPE, Predicate, Provenance, Subject, VendorRelease};
 use crate::trust_root::TrustRoot;
 
 /// An admitted vendor answers for it.
@@ -19,6 +19,7 @@ pub struct Verified {
     pub(super) approvals: Vec<Vec<u8>>,
     pub(super) results: Vec<Vec<u8>>,
     compiled: Shelved,
+    provenance: Result<Provenance, SigError>,
     ignored: Vec<Ignored>,
 }
 
@@ -55,6 +56,14 @@ impl Verified {
         // Only now are the parts read: not a byte of an unsigned component is parsed.
         let contents = read_contents(&layout, &shelf)?;
         signed.said.agrees_with(&contents.manifest).map_err(ReleaseError::VendorSignature)?;
+        let component = Digest::of(&contents.component);
+        let mut provenance = Err(SigError::Unsigned);
+        for envelope in of_kind(StatementKind::Provenance) {
+            provenance = made(envelope, &subject, &signed.said, component, trust);
+            if provenance.is_ok() {
+                break;
+            }
+        }
         let approvals = of_kind(StatementKind::Approval).map(<[u8]>::to_vec).collect();
         let results = of_kind(StatementKind::TestResult).map(<[u8]>::to_vec).collect();
         let compiled = Shelved {
@@ -62,7 +71,11 @@ impl Verified {
             code: shelf.code,
             layout,
         };
-        Ok(Release { digest, name, state: Self { contents, approvals, results, compiled, ignored: signed.ignored } })
+        Ok(Release {
+            digest,
+            name,
+            state: Self { contents, approvals, results, compiled, provenance, ignored: signed.ignored },
+        })
     }
 
     pub(super) fn into_parts(self) -> (Contents, Shelved, Vec<Ignored>) {
@@ -77,21 +90,58 @@ struct Signed {
 
 /// The vendor that is named must itself have signed: an admitted vendor cannot sign in another's name.
 fn signed_for(envelope: &[u8], subject: &Subject, trust: &TrustRoot) -> Result<Signed, SigError> {
+    let read = |said: VendorRelease| {
+        let (vendor, counter) = (said.vendor.clone(), said.counter);
+        (said, vendor, counter)
+    };
+    let (said, ignored) = by_vendor(envelope, subject, trust, read)?;
+    Ok(Signed { said, ignored })
+}
+
+/// How the component was made, as the same vendor says.
+fn made(
+    envelope: &[u8],
+    subject: &Subject,
+    release: &VendorRelease,
+    component: Digest,
+    trust: &TrustRoot,
+) -> Result<Provenance, SigError> {
+    let read = |said: Provenance| (said, release.vendor.clone(), release.counter);
+    let (provenance, _) = by_vendor(envelope, subject, trust, read)?;
+    provenance.of_component(component)?;
+    Ok(provenance)
+}
+
+/// Reads what a vendor signed. `whose` says which vendor must have signed it, and for which counter its key must count.
+fn by_vendor<P: Predicate>(
+    envelope: &[u8],
+    subject: &Subject,
+    trust: &TrustRoot,
+    whose: impl FnOnce(P) -> (P, Name, u64),
+) -> Result<(P, Vec<Ignored>), SigError> {
     let envelope = Envelope::decode(envelope)?;
     let checked = envelope.check(PAYLOAD_TYPE, trust.vendor_keys())?;
-    let said: VendorRelease = statement::read(checked.payload, subject)?;
-    let own = |key: &PublicKey| trust.vendor_of(key) == Some(&said.vendor);
+    let (said, vendor, counter) = whose(statement::read(checked.payload, subject)?);
+    let own = |key: &PublicKey| trust.vendor_of(key) == Some(&vendor);
     let Some(signer) = checked.signers.iter().find(|key| own(key)) else {
         return Err(SigError::UnknownKey);
     };
-    let current = |key: &PublicKey| own(key) && trust.counts_for(key, said.counter);
+    let current = |key: &PublicKey| own(key) && trust.counts_for(key, counter);
     if guard::stands("trust.retired-vendor-key") && !checked.signers.iter().any(current) {
         return Err(SigError::KeyRetired(signer.id()));
     }
-    Ok(Signed { said, ignored: checked.ignored })
+    Ok((said, checked.ignored))
 }
 
 impl Release<Verified> {
+    /// How the component was made, as its vendor says. A release may come without; what does not hold is not shown.
+    ///
+    /// # Errors
+    /// [`ReleaseError::Provenance`]: [`SigError::Unsigned`] where the vendor says nothing.
+    pub fn provenance(&self) -> Result<&Provenance, ReleaseError> {
+        self.state.provenance.as_ref().map_err(|error| ReleaseError::Provenance(error.clone()))
+    }
+
     /// Checks that the city approved this release for `purpose`, and that the approval is in force at `now`.
     ///
     /// # Errors

@@ -5,14 +5,13 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::str::FromStr;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use vaern_door::{Digest, Name, Version, guard};
 
-use super::Predicate;
+use super::{DpiaRecord, Predicate, ResidualRisk};
 use crate::sig_error::{ApprovalGap, SigError};
 
 /// Longest free text in an approval, in characters.
@@ -20,62 +19,6 @@ const MAX_TEXT: usize = 2000;
 
 /// Requirements that every approval must list as met: those that [`Approval`] itself checks.
 const CHECKED: [&str; 6] = ["ANS-01", "GOV-01", "GOV-02", "GOV-04", "GOV-06", "GOV-07"];
-
-/// The risk left after all measures, from the DPIA.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ResidualRisk {
-    /// Low.
-    #[serde(rename = "lav")]
-    Lav,
-    /// Medium.
-    #[serde(rename = "middel")]
-    Middel,
-    /// High: such a project does not go on (GOV-02).
-    #[serde(rename = "høj")]
-    Hoej,
-}
-
-impl ResidualRisk {
-    /// The Danish word.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Lav => "lav",
-            Self::Middel => "middel",
-            Self::Hoej => "høj",
-        }
-    }
-}
-
-/// The text is none of `lav`, `middel`, `høj`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the residual risk is one of `lav`, `middel`, `høj`")]
-pub struct RiskError;
-
-impl FromStr for ResidualRisk {
-    type Err = RiskError;
-    /// `hoej` is taken for `høj`, for keyboards without the letter.
-    fn from_str(text: &str) -> Result<Self, RiskError> {
-        match text {
-            "lav" => Ok(Self::Lav),
-            "middel" => Ok(Self::Middel),
-            "høj" | "hoej" => Ok(Self::Hoej),
-            _ => Err(RiskError),
-        }
-    }
-}
-
-/// The data protection impact assessment that the approval rests on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DpiaRecord {
-    /// Digest of the document.
-    pub digest: Digest,
-    /// Its date.
-    pub date: Date,
-    /// The risk left after all measures.
-    pub residual_risk: ResidualRisk,
-}
 
 /// Who answers for the running algorithm (ANS-01).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -401,13 +344,6 @@ mod tests {
         let mut signed = Approval::new(&draft(), BTreeSet::new()).unwrap().to_signed();
         signed.properties.remove(&KravId::new("GOV-06").unwrap());
         assert_eq!(Approval::from_signed(signed), Err(ApprovalGap::Property("GOV-06").into()));
-    }
-
-    #[test]
-    fn the_risk_is_written_in_danish() {
-        assert_eq!(serde_json::to_string(&ResidualRisk::Hoej).unwrap(), "\"høj\"");
-        assert_eq!("hoej".parse(), Ok(ResidualRisk::Hoej));
-        assert_eq!("high".parse::<ResidualRisk>(), Err(RiskError));
     }
 
     #[test]

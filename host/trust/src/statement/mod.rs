@@ -6,13 +6,17 @@
 mod approval;
 mod compiled;
 mod deletion;
+mod dpia;
+mod provenance;
 mod test_result;
 mod vendor;
 
 pub(crate) use approval::SignedApproval;
-pub use approval::{Approval, ApprovalDraft, DpiaRecord, DpoAdvice, KravId, ResidualRisk, Responsible};
+pub use approval::{Approval, ApprovalDraft, DpoAdvice, KravId, Responsible};
 pub use compiled::{Compilation, EngineField, EngineId};
 pub use deletion::{DeletedOriginal, DeletionRecord};
+pub use dpia::{Dpia, DpiaPart, DpiaRecord, ResidualRisk};
+pub use provenance::{Build, Provenance};
 pub use test_result::{Outcome, TakenPart, TestResult};
 pub use vendor::VendorRelease;
 

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use vaern_door::{Digest, Interface, Label, Licences, Manifest, ManifestModel, Name, Size, Version};
 use vaern_trust::{
-    ApprovalDraft, ApprovalRule, DpiaRecord, DpoAdvice, EngineId, Envelope, KravId, PackInputs, ResidualRisk,
-    Responsible, RiskRecord, RoleEntry, RootKey, RootRule, SigningKeyPair, TrustRoot, TrustRootFile, VendorEntry,
+    ApprovalDraft, ApprovalRule, Dpia, DpoAdvice, EngineId, Envelope, KravId, PackInputs, Responsible, RiskRecord,
+    RoleEntry, RootKey, RootRule, SigningKeyPair, TrustRoot, TrustRootFile, VendorEntry,
 };
 
 pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -94,11 +94,7 @@ pub fn draft() -> ApprovalDraft {
         catalogue: Version::new("1.0.0").unwrap(),
         policy: name("pilot"),
         host_line: None,
-        dpia: Some(DpiaRecord {
-            digest: Digest::of(b"dpia"),
-            date: "2026-03-01".parse().unwrap(),
-            residual_risk: ResidualRisk::Lav,
-        }),
+        dpia: None,
         responsible: Some(Responsible { unit: "Byens Anvendelse".into(), manager: "enhedschef".into() }),
         dpo_advice: Some(DpoAdvice {
             date: "2026-03-10".parse().unwrap(),
@@ -109,6 +105,18 @@ pub fn draft() -> ApprovalDraft {
         expires: Some(time("2027-04-01T00:00:00Z")),
         examined: [KravId::new("LEV-01").unwrap()].into(),
     }
+}
+
+/// A record with this residual risk.
+pub fn dpia_of(risk: &str) -> Dpia {
+    let text = format!(
+        "date = \"2026-03-01\"\nresidual_risk = \"{risk}\"\ndescription = \"a\"\nnecessity = \"b\"\nrisks = \"c\"\nmeasures = \"d\"\n"
+    );
+    Dpia::read(text.as_bytes()).unwrap()
+}
+
+pub fn dpia() -> Dpia {
+    dpia_of("lav")
 }
 
 /// The engine of the machine at hand.
@@ -221,7 +229,7 @@ pub fn signed() -> TempDir {
 pub fn approved() -> TempDir {
     let dir = signed();
     let signers = [(&name("jura"), &jura()), (&name("it-sikkerhed"), &sikkerhed())];
-    vaern_trust::approve(&dir, &trust(), &draft(), &signers, now()).unwrap();
+    vaern_trust::approve(&dir, &trust(), &draft(), &dpia(), &signers, now()).unwrap();
     dir
 }
 

@@ -23,7 +23,7 @@ pub fn layout(counter: u64) -> TempDir {
     vaern_trust::pack(&inputs, &dir).unwrap();
     vaern_trust::sign_vendor(&dir, &vendor()).unwrap();
     let signers: [(&Name, _); 2] = [(&name("jura"), &jura()), (&name("it-sikkerhed"), &sikkerhed())];
-    vaern_trust::approve(&dir, &trust(), &draft(), &signers, now()).unwrap();
+    vaern_trust::approve(&dir, &trust(), &draft(), &dpia(), &signers, now()).unwrap();
     dir
 }
 
