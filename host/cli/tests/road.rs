@@ -284,3 +284,44 @@ fn utm_position() -> Vec<u8> {
     };
     encode_jpeg(&vec![128; 64 * 64 * 3], (64, 64), 90, Some(&block)).unwrap()
 }
+
+#[test]
+fn gov_01n_without_a_whole_impact_assessment_nothing_is_approved_and_gov_02n_a_high_risk_stops_it() {
+    let temp = tempfile::tempdir().unwrap();
+    let (release, city) = (temp.path().join("release"), temp.path().join("city"));
+    copy(&demo().join("release"), &release);
+    copy(&demo().join("city"), &city);
+    let (trust, draft) = (demo().join("policies/trust.toml"), city.join("approval.toml"));
+    let [jura, owner] = ["jura", "systemejer"].map(|desk| demo().join(format!("keys/{desk}.secret.toml")));
+    let approve = |json: &[&str]| {
+        let args = ["approve", text(&release), "--trust", text(&trust), "--draft", text(&draft)];
+        vaern(&[json, &args, &["--key", text(&jura), "--key", text(&owner)]].concat())
+    };
+    let parts = ["description", "necessity", "risks", "measures"].map(|part| format!("{part} = \"Sagt.\"\n"));
+    let record = format!("date = \"2026-02-01\"\nresidual_risk = \"lav\"\n{}", parts.concat());
+    let with = |record: &str| {
+        std::fs::write(city.join("dpia.toml"), record).unwrap();
+        refusal(&approve(&["--json"]))
+    };
+    for line in record.lines() {
+        let (what, krav, blame) = with(&record.replace(&format!("{line}\n"), ""));
+        assert_eq!((krav.as_str(), blame.as_str()), ("GOV-01", "policy"), "without {line}: {what}");
+    }
+    assert_eq!(with(&record.replace("risks = \"Sagt.\"", "risks = \" - \"")).1, "GOV-01");
+    let (_, krav, _) = with(&record.replace("\"lav\"", "\"høj\""));
+    assert_eq!(krav, "GOV-02");
+    // A digest alone is no record.
+    let named = std::fs::read_to_string(&draft).unwrap();
+    let inline = "dpia = { digest = \"sha256:00\", date = \"2026-02-01\", residual_risk = \"lav\" }";
+    std::fs::write(&draft, named.replace("dpia = \"dpia.toml\"", inline)).unwrap();
+    let (what, krav, _) = with(&record);
+    assert_eq!(krav, "GOV-01", "{what}");
+    // The whole record, part by part, is shown with what is signed.
+    std::fs::write(&draft, named).unwrap();
+    std::fs::write(city.join("dpia.toml"), &record).unwrap();
+    let shown = approve(&[]);
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    for part in ["residual risk lav", "description", "necessity", "risks", "measures", "Nothing was signed"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+}

@@ -179,6 +179,41 @@ fn lev_01n_a_model_with_another_input_is_refused_with_the_one_that_it_has() {
 }
 
 #[test]
+fn lev_01p_a_plugin_in_c_without_wasi_becomes_a_release_that_runs() {
+    let temp = tempfile::tempdir().unwrap();
+    let (module, release) = (temp.path().join("plugin.wasm"), temp.path().join("release"));
+    let recipe = repository().join("plugins/recipe-c");
+    let text_of = std::fs::read_to_string(recipe.join("plugin.c")).unwrap();
+    // The command that the recipe's own first lines give.
+    let line = text_of.lines().find_map(|line| line.strip_prefix("//   clang ")).unwrap();
+    let args: Vec<&str> = line.split(' ').filter(|arg| !matches!(*arg, "-o" | "plugin.wasm" | "plugin.c")).collect();
+    let built = std::process::Command::new("clang")
+        .args(args)
+        .args(["-Wall", "-Wextra", "-Werror", "-o", text(&module), text(&recipe.join("plugin.c"))])
+        .output();
+    let Ok(built) = built else { return skip("the C recipe: no clang here") };
+    let said = String::from_utf8_lossy(&built.stderr).into_owned();
+    if said.contains("wasm-ld") {
+        return skip("the C recipe: no wasm-ld here");
+    }
+    assert!(built.status.success(), "{said}");
+    let manifest = recipe.join("vaern.toml");
+    done(&["plugin", "pack", "--module", text(&module), "--manifest", text(&manifest), "--out", text(&release)]);
+    let key = demo().join("keys/vaern-reference.secret.toml");
+    done(&["plugin", "sign", text(&release), "--key", text(&key)]);
+    let (status, told) = check(&release);
+    assert_eq!(status, Some(0), "{told:#}");
+    assert!(told["slowest_ms"].as_u64().is_some(), "it looked at frames: {told:#}");
+    let imports = done(&["plugin", "inspect", text(&release)])["imports"].to_string();
+    assert!(!imports.contains("wasi"), "{imports}");
+    // A module without the world's exports makes no component.
+    std::fs::write(&module, b"\0asm\x01\0\0\0").unwrap();
+    let other = temp.path().join("other");
+    let args = ["plugin", "pack", "--module", text(&module), "--manifest", text(&manifest), "--out", text(&other)];
+    assert_eq!(vaern(&args).status.code(), Some(1));
+}
+
+#[test]
 #[ignore = "deep: builds a WebAssembly standard library"]
 fn a_vendors_project_goes_from_an_empty_folder_to_an_approved_running_release() {
     let temp = tempfile::tempdir().unwrap();

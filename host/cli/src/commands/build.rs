@@ -96,16 +96,33 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
     output.result(&Built { component: path, provenance, release }, &lines)
 }
 
+/// The world, for modules whose compiler knows nothing of it.
+const WORLD: &str = include_str!("../../../../wit/vision.wit");
+
+/// Makes a component around a module that holds no description of its own of the world.
+pub(crate) fn around(module: &[u8]) -> Result<Vec<u8>, Failure> {
+    let fault = |error: &dyn std::fmt::Display| Failure::internal(format!("the world cannot be read: {error:#}"));
+    let mut resolve = wit_parser::Resolve::default();
+    let package = resolve.push_str("vision.wit", WORLD).map_err(|e| fault(&e))?;
+    let world = resolve.select_world(&[package], Some("vision-plugin")).map_err(|e| fault(&e))?;
+    let mut module = module.to_vec();
+    let encoding = wit_component::StringEncoding::UTF8;
+    wit_component::embed_component_metadata(&mut module, &resolve, world, encoding, false)
+        .map_err(|_| no_component("it is no WebAssembly module"))?;
+    componentise(&module)
+}
+
+fn no_component(why: &str) -> Failure {
+    Failure::refused(format!("the module makes no component: {why}"), vaern_door::Krav("LEV-06"), vaern_door::Blame::Vendor)
+        .mend("export what the world asks for (in Rust, call `vaern_sdk::export!` once), and use nothing that needs WASI (files, clocks, threads)")
+}
+
 fn componentise(module: &[u8]) -> Result<Vec<u8>, Failure> {
     wit_component::ComponentEncoder::default()
         .validate(true)
         .module(module)
         .and_then(|encoder| encoder.encode())
-        .map_err(|error| {
-            let what = format!("the module makes no component: {error:#}");
-            Failure::refused(what, vaern_door::Krav("LEV-06"), vaern_door::Blame::Vendor)
-                .mend("call `vaern_sdk::export!` once, and use nothing that needs WASI (files, clocks, threads)")
-        })
+        .map_err(|error| no_component(&format!("{error:#}")))
 }
 
 /// Digest of a project's source: that of what `sha256sum` says of each file, sorted by path. Anybody has the tools to repeat it.

@@ -25,8 +25,12 @@ pub(crate) enum Command {
     /// Pack component, models, manifest and model card into a release.
     Pack {
         /// The component (`.wasm`).
-        #[arg(long)]
-        component: PathBuf,
+        #[arg(long, required_unless_present = "module")]
+        component: Option<PathBuf>,
+        /// Or a core module that keeps to the world's canonical ABI, from a compiler that knows no components: the component is
+        /// made around it.
+        #[arg(long, conflicts_with = "component")]
+        module: Option<PathBuf>,
         /// The manifest (`vaern.toml`); the files that it names are looked for beside it.
         #[arg(long)]
         manifest: PathBuf,
@@ -99,8 +103,12 @@ const MAX_PART_BYTES: u64 = 512 << 20;
 pub(crate) fn run(command: &Command, output: &Output) -> Result<(), Failure> {
     match command {
         Command::New { name, parent } => new(name, parent, output),
-        Command::Pack { component, manifest, sbom, lock, out } => {
-            let component = files::read("component", component, MAX_PART_BYTES)?;
+        Command::Pack { component, module, manifest, sbom, lock, out } => {
+            let component = match (component, module) {
+                (Some(path), _) => files::read("component", path, MAX_PART_BYTES)?,
+                (None, Some(path)) => super::build::around(&files::read("core module", path, MAX_PART_BYTES)?)?,
+                (None, None) => return Err(Failure::usage("name a --component or a --module")),
+            };
             let text = files::read("manifest", manifest, 1 << 20)?;
             let beside = manifest.parent().unwrap_or_else(|| Path::new(""));
             let mut inputs = inputs(component, &text, |file| {
