@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use cap_std::fs::Dir;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use vaern_door::Digest;
 use vaern_record::AuditError;
 use vaern_record::log::{
     ApprovalRef, Counts, Event, Floor, IncidentKind, KeyName, KeyRef, Leaf, Log, LogKey, PolicyRef, Protection, Reason,
-    ReleaseRef, RunRef, VerifierKey, Wall,
+    ReleaseRef, RunRef, StopCause, SwapCause, VerifierKey, Wall,
 };
 use vaern_trust::{Approved, Release, SigningKeyPair};
 
@@ -16,6 +17,23 @@ use crate::outcome::{SandboxInfo, Summary};
 
 /// The wall's name for what the log says as `own_process`.
 const OWN_PROCESS: &str = "own_process";
+
+/// Name of the file in a result that says where in the log its run is.
+pub const LINK: &str = "log.json";
+
+/// Where in the log a run is: from a result to its proof.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Link {
+    /// Key of the log, as the run knew it.
+    pub key: String,
+    /// The run.
+    pub run: RunRef,
+    /// Leaf of its beginning.
+    pub begun: u64,
+    /// Leaf of its end.
+    pub ended: u64,
+}
 
 /// The log of a node, open for its entries.
 pub struct Book {
@@ -63,6 +81,21 @@ impl Book {
         sandbox: &SandboxInfo,
         now: Timestamp,
     ) -> Result<(RunRef, u64), AuditError> {
+        self.begin_after(release, policy, sandbox, None, now)
+    }
+
+    /// As [`begin`](Self::begin), where the release took another's place for `cause`.
+    ///
+    /// # Errors
+    /// As [`begin`](Self::begin).
+    pub fn begin_after(
+        &mut self,
+        release: &Release<Approved>,
+        policy: Digest,
+        sandbox: &SandboxInfo,
+        cause: Option<SwapCause>,
+        now: Timestamp,
+    ) -> Result<(RunRef, u64), AuditError> {
         let wall = wall(sandbox)?;
         let standing = self.log.standing()?;
         let lost = |run| Event::Incident { kind: IncidentKind::RunLost, run: Some(run), release: None, reason: None };
@@ -76,8 +109,10 @@ impl Book {
             let signers = release.approvers().iter().map(|key| KeyRef::of(key.id())).collect();
             events.push(Event::ApprovalSeen { release: reference, approval, signers });
         }
-        if standing.release != Some(reference) {
-            events.push(Event::ReleaseActivated { release: reference });
+        match (standing.release, cause) {
+            (Some(same), _) if same == reference => {}
+            (Some(from), Some(cause)) => events.push(Event::ReleaseSwapped { from, to: reference, cause }),
+            _ => events.push(Event::ReleaseActivated { release: reference }),
         }
         let run = RunRef::random()?;
         events.push(Event::RunBegun { run, release: Some(reference), approval: Some(approval), policy, wall });
@@ -100,6 +135,48 @@ impl Book {
     /// [`AuditError::Unbalanced`] where a frame is missing in the account (AUD-06).
     pub fn end(&mut self, run: RunRef, summary: &Summary, now: Timestamp) -> Result<u64, AuditError> {
         self.enter(vec![Event::RunEnded { run, counts: counts(summary)? }], now)
+    }
+
+    /// Where a run begins and ends in the log, as far as it does.
+    ///
+    /// # Errors
+    /// [`AuditError`] where the log cannot be read.
+    pub fn find(&self, run: RunRef) -> Result<(Option<u64>, Option<u64>), AuditError> {
+        let (mut begun, mut ended) = (None, None);
+        for leaf in self.log.reader()?.each(0..self.log.size())? {
+            match leaf.record.map(|record| record.event) {
+                Some(Event::RunBegun { run: other, .. }) if other == run => begun = Some(leaf.index),
+                Some(Event::RunEnded { run: other, .. }) if other == run => ended = Some(leaf.index),
+                _ => {}
+            }
+        }
+        Ok((begun, ended))
+    }
+
+    /// Enters that frames stopped.
+    ///
+    /// # Errors
+    /// [`AuditError`] where the log cannot be written.
+    pub fn stopped(&mut self, cause: StopCause, now: Timestamp) -> Result<(), AuditError> {
+        self.enter(vec![Event::Stopped { cause, by: None }], now).map(|_| ())
+    }
+
+    /// Enters that frames go on.
+    ///
+    /// # Errors
+    /// [`AuditError`] where the log cannot be written.
+    pub fn resumed(&mut self, now: Timestamp) -> Result<(), AuditError> {
+        self.enter(vec![Event::Resumed { by: None }], now).map(|_| ())
+    }
+
+    /// Enters that an approved release was turned down by this node.
+    ///
+    /// # Errors
+    /// [`AuditError`] where the log cannot be written.
+    pub fn turned_down(&mut self, release: Digest, reason: &'static str, now: Timestamp) -> Result<(), AuditError> {
+        let (release, reason) = (Some(ReleaseRef::of(release)), Some(Reason::of(reason)?));
+        self.enter(vec![Event::Incident { kind: IncidentKind::ReleaseRefused, run: None, release, reason }], now)
+            .map(|_| ())
     }
 
     /// Logs events, and answers with the index of the last.

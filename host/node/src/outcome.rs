@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use vaern_door::{Blame, Digest, Krav, Label, Rect, Size};
 
 /// Everything that a run produced, in the order of the source. `frames_in` is `frames.len()`: nothing is left out.
@@ -144,7 +144,8 @@ pub struct SeenFrame {
 }
 
 /// Position of the camera when the picture was taken.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Place {
     /// Degrees north.
     pub latitude: f64,

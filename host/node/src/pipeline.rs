@@ -259,7 +259,7 @@ fn see(
 
 /// The plugin looks; its answer is made canonical before anything is kept of it. `native` is the clear frame before it was scaled:
 /// a plugin that may zoom reads parts of it, within its budget.
-fn look(
+pub(crate) fn look(
     stages: &mut BTreeMap<&'static str, f64>,
     seen: &mut SeenFrame,
     runner: &mut dyn Runner,
@@ -290,7 +290,7 @@ fn object(detection: AdmittedDetection) -> Result<FoundObject, Refusal> {
 }
 
 /// 128 random bits in hexadecimal: an id that tells neither order nor route (FRM-08).
-fn random_id() -> Option<String> {
+pub(crate) fn random_id() -> Option<String> {
     let mut bytes = [0_u8; 16];
     getrandom::fill(&mut bytes).ok()?;
     Some(bytes.iter().map(|b| format!("{b:02x}")).collect())
@@ -319,7 +319,7 @@ fn picture_name(task: &Task<'_>, number: usize, file: &str, frame_id: &str) -> S
     }
 }
 
-fn place(sealed: &SealedPosition) -> Place {
+pub(crate) fn place(sealed: &SealedPosition) -> Place {
     let position = sealed.open();
     Place {
         latitude: position.latitude(),
@@ -331,14 +331,14 @@ fn place(sealed: &SealedPosition) -> Place {
 }
 
 /// Runs one stage and notes its time in milliseconds.
-fn timed<T>(stages: &mut BTreeMap<&'static str, f64>, stage: &'static str, work: impl FnOnce() -> T) -> T {
+pub(crate) fn timed<T>(stages: &mut BTreeMap<&'static str, f64>, stage: &'static str, work: impl FnOnce() -> T) -> T {
     let start = Instant::now();
     let result = work();
     stages.insert(stage, start.elapsed().as_secs_f64() * 1e3);
     result
 }
 
-fn from_gate(refusal: &vaern_privacy::Refusal) -> Refusal {
+pub(crate) fn from_gate(refusal: &vaern_privacy::Refusal) -> Refusal {
     Refusal { reason: refusal.reason(), krav: refusal.krav(), blame: refusal.blame(), detail: refusal.to_string() }
 }
 
@@ -354,6 +354,6 @@ fn unreadable(detail: &str) -> Refusal {
     Refusal { reason: "unreadable", krav: Krav("STD-02"), blame: Blame::Operator, detail: detail.to_owned() }
 }
 
-fn host_fault(detail: &str) -> Refusal {
+pub(crate) fn host_fault(detail: &str) -> Refusal {
     Refusal { reason: "host_fault", krav: Krav("STD-02"), blame: Blame::Host, detail: detail.to_owned() }
 }

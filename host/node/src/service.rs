@@ -152,7 +152,7 @@ enum Place {
 }
 
 impl Seer {
-    fn runner(&self) -> Result<Box<dyn Runner>, SandboxError> {
+    pub(crate) fn runner(&self) -> Result<Box<dyn Runner>, SandboxError> {
         match &self.place {
             Place::Walled(wall) => Ok(Box::new(wall.runner()?)),
             Place::Here { engine, compiled, models } => {
@@ -227,7 +227,15 @@ pub struct Setup<'a> {
 /// # Errors
 /// [`AdmitError`] names the stage that does not hold.
 pub fn admit(dir: &Dir, trust: &TrustRoot, set: &PolicySet, now: Timestamp) -> Result<Release<Approved>, AdmitError> {
-    let release = vaern_trust::verify(dir, trust, now, &set.purpose.name)?;
+    admitted(vaern_trust::verify(dir, trust, now, &set.purpose.name)?, set, now)
+}
+
+/// Judges a release whose signatures and approval hold: that the approval was given for these rules, and that they give it what
+/// it asks for.
+///
+/// # Errors
+/// As [`admit`].
+pub fn admitted(release: Release<Approved>, set: &PolicySet, now: Timestamp) -> Result<Release<Approved>, AdmitError> {
     let approval = release.approval();
     if approval.policy != set.purpose.policy_set {
         let (approved, node) = (approval.policy.clone(), set.purpose.policy_set.clone());
@@ -312,18 +320,22 @@ pub fn look(
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Summary, ServiceError> {
     let task = Task::Look { grants: Arc::clone(&seer.grants), runner: &|| seer.runner(), keeper: seer.keeper.as_ref() };
-    let approval = release.approval();
-    let manifest = release.manifest();
-    let info = ReleaseInfo {
+    let info = release_info(release, &seer.grants);
+    Ok(go(setup, task, Some((info, &release.manifest().vendor, seer)), progress)?.summary())
+}
+
+/// A release, as the files of a run name it.
+pub(crate) fn release_info(release: &Release<Approved>, grants: &Grants) -> ReleaseInfo {
+    let (approval, manifest) = (release.approval(), release.manifest());
+    ReleaseInfo {
         name: manifest.name.to_string(),
         version: manifest.version.to_string(),
         vendor: manifest.vendor.to_string(),
         digest: release.digest(),
-        interfaces: seer.grants.interfaces.iter().map(|i| i.as_str().to_owned()).collect(),
+        interfaces: grants.interfaces.iter().map(|i| i.as_str().to_owned()).collect(),
         responsible: format!("{}, {}", approval.responsible.unit, approval.responsible.manager),
         approved_until: approval.expires.to_string(),
-    };
-    Ok(go(setup, task, Some((info, &manifest.vendor, seer)), progress)?.summary())
+    }
 }
 
 /// The gate alone. Writes the masked pictures at full size, and the same account without detections.
@@ -380,10 +392,10 @@ fn go(
     }
     let (release, sandbox) = release.map(|(info, _, seer)| (info, seer.sandbox(bits_charged))).unzip();
     let run = Run {
-        cautions: cautions(setup, sandbox.as_ref()),
+        cautions: cautions(setup.set, setup.built, sandbox.as_ref()),
         release,
         sandbox,
-        policy: policy_info(setup),
+        policy: policy_info(setup.set, setup.built),
         frames,
         started: setup.now.to_string(),
         wall_ms: start.elapsed().as_secs_f64() * 1e3,
@@ -399,25 +411,25 @@ fn go(
     Ok(run)
 }
 
-fn policy_info(setup: &Setup<'_>) -> PolicyInfo {
-    let purpose = &setup.set.purpose;
+pub(crate) fn policy_info(set: &PolicySet, built: &Built) -> PolicyInfo {
+    let purpose = &set.purpose;
     PolicyInfo {
         purpose: purpose.name.to_string(),
         dk: purpose.dk.clone(),
         en: purpose.en.clone(),
         legal_basis: purpose.legal_basis.clone(),
-        masking: setup.built.gate.policy().name().to_string(),
-        digest: setup.set.digest(),
-        detectors: setup.built.detectors.clone(),
-        backend: setup.built.backend.to_string(),
-        fence: setup.built.gate.fences().fences().iter().flat_map(vaern_privacy::Fence::outlines).collect(),
+        masking: built.gate.policy().name().to_string(),
+        digest: set.digest(),
+        detectors: built.detectors.clone(),
+        backend: built.backend.to_string(),
+        fence: built.gate.fences().fences().iter().flat_map(vaern_privacy::Fence::outlines).collect(),
     }
 }
 
-fn cautions(setup: &Setup<'_>, sandbox: Option<&SandboxInfo>) -> Vec<(String, String)> {
+pub(crate) fn cautions(set: &PolicySet, built: &Built, sandbox: Option<&SandboxInfo>) -> Vec<(String, String)> {
     let mut cautions = Vec::new();
     let mut add = |dk: &str, en: &str| cautions.push((dk.to_owned(), en.to_owned()));
-    if setup.built.drawn_streets_only {
+    if built.drawn_streets_only {
         add(
             "Sløringen bruger de indbyggede modeller, som kun kender tegnede gader. De må ikke bruges på fotografier.",
             "The masking uses the embedded models, which know drawn streets only. They must not be used on photographs.",
@@ -445,7 +457,7 @@ fn cautions(setup: &Setup<'_>, sandbox: Option<&SandboxInfo>) -> Vec<(String, St
             "The plugin failed so often in a row that it was put in quarantine. It has not seen the rest of the frames.",
         );
     }
-    if !setup.set.purpose.operating {
+    if !set.purpose.operating {
         add(
             "Kørt under en prøvepolitik, ikke under en driftspolitik.",
             "Run under an evaluation policy, not under an operating one.",

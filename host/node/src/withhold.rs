@@ -15,36 +15,52 @@ pub(crate) fn withhold(frames: &mut [FrameOutcome], vendor: &Name, grants: &Gran
     let mut ledger = Ledger::new(&grants.output);
     let mut now = 0;
     for frame in frames {
-        let said = match &frame.result {
-            FrameResult::Seen(seen) => {
-                now = seen.position.and_then(|place| place.time_ms).unwrap_or(now);
-                Said::Boxes {
-                    count: u32::try_from(seen.objects.len()).unwrap_or(u32::MAX),
-                    bits_per_box: bits_per_box(seen.size, grants.labels.len(), &grants.output),
-                }
-            }
-            FrameResult::Refused(refusal) if refusal.reason.starts_with("plugin_") => Said::Failure,
-            // Refused before the plugin saw it: the plugin said nothing.
-            FrameResult::Refused(_) => continue,
+        let picture = match &frame.result {
+            FrameResult::Seen(seen) => seen.picture.clone(),
+            FrameResult::Refused(_) => None,
         };
-        if ledger.charge(vendor, said, now) == Verdict::Withheld {
-            if let FrameResult::Seen(seen) = &frame.result
-                && let Some(picture) = &seen.picture
-            {
+        if charge(&mut ledger, &mut now, vendor, grants, &mut frame.result) == Verdict::Withheld {
+            if let Some(picture) = picture {
                 // It tells that the plugin answered. Where it cannot be removed, the account still does not name it.
                 let _ = out.remove_file(picture);
             }
             // Times of stages that only some answers reach would tell them apart as well.
             frame.stages_ms.retain(|stage, _| !matches!(*stage, "plugin" | "admit" | "write"));
-            frame.result = FrameResult::Refused(Refusal {
-                reason: "plugin_withheld",
-                krav: Krav("STD-04"),
-                blame: Blame::Vendor,
-                detail: "the vendor's answers have used up the bits that the policy allows in an hour".to_owned(),
-            });
         }
     }
     ledger.bits()
+}
+
+/// Charges one frame, and takes what was said out of it where it does not fit. `now` follows the captures' own clock.
+pub(crate) fn charge(
+    ledger: &mut Ledger,
+    now: &mut i64,
+    vendor: &Name,
+    grants: &Grants,
+    result: &mut FrameResult,
+) -> Verdict {
+    let said = match result {
+        FrameResult::Seen(seen) => {
+            *now = seen.position.and_then(|place| place.time_ms).unwrap_or(*now);
+            Said::Boxes {
+                count: u32::try_from(seen.objects.len()).unwrap_or(u32::MAX),
+                bits_per_box: bits_per_box(seen.size, grants.labels.len(), &grants.output),
+            }
+        }
+        FrameResult::Refused(refusal) if refusal.reason.starts_with("plugin_") => Said::Failure,
+        // Refused before the plugin saw it: the plugin said nothing.
+        FrameResult::Refused(_) => return Verdict::Released,
+    };
+    let verdict = ledger.charge(vendor, said, *now);
+    if verdict == Verdict::Withheld {
+        *result = FrameResult::Refused(Refusal {
+            reason: "plugin_withheld",
+            krav: Krav("STD-04"),
+            blame: Blame::Vendor,
+            detail: "the vendor's answers have used up the bits that the policy allows in an hour".to_owned(),
+        });
+    }
+    verdict
 }
 
 #[cfg(test)]

@@ -3,16 +3,16 @@
 use std::path::PathBuf;
 
 use cap_std::fs::Dir;
-use serde::{Deserialize, Serialize};
 use vaern_door::{Blame, Krav};
 use vaern_node::book::Book;
+pub(crate) use vaern_node::book::{LINK, Link};
 use vaern_node::gate::Built;
 use vaern_node::keeper::{BOUNDS, Keeper};
 use vaern_node::outcome::Summary;
 use vaern_node::service::Seer;
 use vaern_policy::PolicySet;
 use vaern_record::evidence::{Evidence, Kind};
-use vaern_record::log::{Floor, Log, RunRef};
+use vaern_record::log::{Floor, Log};
 use vaern_trust::{Approved, Release};
 
 use crate::commands::evidence::store_key;
@@ -71,27 +71,15 @@ impl OpenBook {
         self.book.log()
     }
 
+    /// The log, and where its floor is kept: for a service that opens it anew after each fault.
+    pub(crate) fn into_parts(self) -> (Book, Dir, String) {
+        (self.book, self.beside, self.floor)
+    }
+
     pub(crate) fn keep_floor(&self) -> Result<(), Failure> {
         vaern_node::sinks::write_file(&self.beside, &self.floor, self.book.floor().to_text().as_bytes())?;
         Ok(())
     }
-}
-
-/// Name of the file in a result that says where in the log its run is.
-pub(crate) const LINK: &str = "log.json";
-
-/// Where in the log a run is: from a result to its proof.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Link {
-    /// Key of the log, as the run knew it.
-    pub(crate) key: String,
-    /// The run.
-    pub(crate) run: RunRef,
-    /// Leaf of its beginning.
-    pub(crate) begun: u64,
-    /// Leaf of its end.
-    pub(crate) ended: u64,
 }
 
 /// Evidence of what a run finds, where it is kept.
