@@ -82,7 +82,10 @@ from_error!(
     vaern_node::collection::CollectionError,
     vaern_node::quota::QuotaError,
     vaern_record::evidence::EvidenceError,
-    vaern_node::review::ReviewError
+    vaern_node::review::ReviewError,
+    vaern_node::live::config::ConfigError,
+    vaern_node::live::LiveError,
+    vaern_node::live::orders::OrderError
 );
 from_error_with_mend!(
     vaern_policy::PolicyError,

@@ -38,7 +38,7 @@ struct Cli {
 enum Command {
     /// Everything end to end on a generated drive: keys, release, approval, gate, plugin, report to look at.
     Demo(commands::demo::Args),
-    /// The main job: a folder of geotagged pictures through the gate and an approved release.
+    /// The main job: geotagged pictures through the gate and an approved release, as a folder once or as a service.
     Run(commands::run::Args),
     /// The privacy gate alone: masked pictures out.
     Mask(commands::mask::Args),
@@ -60,6 +60,11 @@ enum Command {
     Channel(commands::channel::Command),
     /// For the city: stop a release on every node that follows the channel.
     Revoke(commands::revoke::Args),
+    /// For the city: say how high the residual risk of a purpose is. `høj` stops it on every node that follows the channel.
+    Risk(commands::risk::Args),
+    /// A running node: how it is, stop it, let it go on, swap its release, go back.
+    #[command(subcommand)]
+    Node(commands::node::Command),
     /// The gate's own detectors: list, install, verify.
     #[command(subcommand)]
     Models(commands::models::Command),
@@ -109,6 +114,8 @@ fn main() -> ExitCode {
         Command::Vendor(command) => commands::vendor::run(&command, &output),
         Command::Channel(command) => commands::channel::run(&command, &output),
         Command::Revoke(args) => commands::revoke::run(&args, &output),
+        Command::Risk(args) => commands::risk::run(&args, &output),
+        Command::Node(command) => commands::node::run(&command, &output),
         Command::Models(command) => commands::models::run(&command, &output),
         Command::Review(command) => commands::review::run(&command, &output),
         Command::Evidence(command) => commands::evidence::run(&command, &output),

@@ -9,6 +9,7 @@ pub mod collection;
 pub mod facts;
 pub mod gate;
 pub mod keeper;
+pub mod live;
 pub mod outcome;
 pub mod pipeline;
 pub mod policies;

@@ -91,7 +91,7 @@ impl Engine {
 pub(crate) struct Wall {
     /// Go on where the kernel lacks a part of the wall around vendor code. The report names what is missing.
     #[arg(long)]
-    weaker_wall: bool,
+    pub(crate) weaker_wall: bool,
 }
 
 impl Wall {

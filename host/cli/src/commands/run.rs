@@ -1,4 +1,4 @@
-//! `vaern run`: a folder of geotagged pictures through the gate and an approved release.
+//! `vaern run`: a folder of geotagged pictures through the gate and an approved release; with `--config`, the same as a service.
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
@@ -12,6 +12,7 @@ use crate::commands::book::{self, EvidenceArgs, LogArgs};
 use crate::commands::compile::Code;
 use crate::commands::follow::{Follow, Followed};
 use crate::commands::gate::{self, Engine, Purpose, Standing, Wall};
+use crate::commands::serve;
 use crate::commands::track::TrackFile;
 use crate::failure::Failure;
 use crate::files;
@@ -19,6 +20,16 @@ use crate::output::Output;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
+    /// Run as a service, as this file says (docs/node.md): a watched folder, swaps, stops, metrics. Alone: the file says the rest.
+    #[arg(long, value_name = "FILE", exclusive = true)]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    folder: Option<Folder>,
+}
+
+/// One folder of pictures, once.
+#[derive(clap::Args)]
+struct Folder {
     /// Folder of pictures: JPEG or PNG with a position in EXIF.
     #[arg(long)]
     source: PathBuf,
@@ -61,6 +72,15 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
+    match (&args.config, &args.folder) {
+        (Some(config), _) => serve::run(config, output),
+        (None, Some(folder)) => once(folder, output),
+        (None, None) => Err(Failure::usage("what to run is not said")
+            .mend("name --source, --release, --policies and --out, or --config for a service")),
+    }
+}
+
+fn once(args: &Folder, output: &Output) -> Result<(), Failure> {
     let source = files::open_dir("source", &args.source)?;
     let release = files::open_dir("release", &args.release)?;
     let trust = gate::trust_root(&args.trust.clone().unwrap_or_else(|| args.policies.join("trust.toml")))?;

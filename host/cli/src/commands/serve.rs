@@ -1,0 +1,136 @@
+//! `vaern run --config node.toml`: the node as a service. Opens what the file names, and hands it over.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use vaern_door::Digest;
+use vaern_node::live::config::{Backend, NodeConfig};
+use vaern_node::live::{Chain, ChainParts, Condition, LogBook, Parts, Served, serve};
+
+use crate::commands::book::LogArgs;
+use crate::commands::channel::place;
+use crate::commands::gate::{self, BackendChoice, Engine, Purpose, Standing, Wall};
+use crate::commands::run::workers;
+use crate::failure::Failure;
+use crate::files;
+use crate::output::Output;
+
+/// No configuration is longer.
+const MAX_CONFIG: u64 = 1 << 20;
+
+/// Reads a configuration; its paths stand beside the file.
+pub(crate) fn config(path: &Path) -> Result<NodeConfig, Failure> {
+    let bytes = files::read("configuration", path, MAX_CONFIG)?;
+    let text = String::from_utf8(bytes).map_err(|_| Failure::usage("the configuration is not UTF-8"))?;
+    let path = std::path::absolute(path).map_err(|e| Failure::file("cannot find", path, &e))?;
+    let base = path.parent().unwrap_or_else(|| Path::new("/"));
+    NodeConfig::parse(&path.display().to_string(), &text, base)
+        .map_err(|error| Failure::from(error).mend("docs/node.md says what each field is for"))
+}
+
+/// Runs until SIGTERM or SIGINT; a second one ends the program at once.
+pub(crate) fn run(path: &Path, output: &Output) -> Result<(), Failure> {
+    let over = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
+        let listen = signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&over))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&over)));
+        listen.map_err(|e| Failure::internal(format!("cannot listen for signals: {e}")))?;
+    }
+    let parts = parts(&config(path)?, over, output)?;
+    let served = serve(parts)?;
+    output.result(&served, &lines(&served))
+}
+
+fn parts(config: &NodeConfig, over: Arc<AtomicBool>, output: &Output) -> Result<Parts, Failure> {
+    let rules = &config.rules;
+    let trust = gate::trust_root(&rules.trust.clone().unwrap_or_else(|| rules.policies.join("trust.toml")))?;
+    let purpose = Purpose { purpose: rules.purpose.clone() };
+    let standing = Standing { unsigned_policies: false, policy_floor: 0 };
+    let (set, mark) = gate::policy_set_in_force(&rules.policies, &purpose, || Ok(trust.clone()), &standing)?;
+    let backend = match config.engine.backend {
+        Backend::Tract => BackendChoice::Tract,
+        Backend::Onnxruntime => BackendChoice::Onnxruntime,
+    };
+    let engine = Engine { backend, models: config.engine.models.clone() };
+    let wall = Wall { weaker_wall: config.engine.weaker_wall }.settings(&engine)?;
+    let opened = engine.open()?;
+    let state = files::open_dir("state", &config.node.state)
+        .map_err(|failure| failure.mend("`vaern channel enrol` makes the state of a node"))?;
+    let (channel, channel_file) = place(&config.releases.channel)?;
+    let releases = files::open_dir("release", &config.releases.folder)?;
+    let again = |dir: &cap_std::fs::Dir| dir.try_clone().map_err(|e| Failure::internal(e.to_string()));
+    let build = Box::new(|| {
+        let program = std::env::current_exe()?;
+        files::read("program", &program, 1 << 30)
+            .map(|bytes| Digest::of(&bytes))
+            .map_err(|failure| std::io::Error::other(failure.what))
+    });
+    // The floor first: without it nothing is worth loading.
+    let chain = Chain::open(ChainParts {
+        trust,
+        set: set.clone(),
+        mark,
+        state: again(&state)?,
+        channel,
+        channel_file,
+        releases,
+        wall,
+        build,
+    })?;
+    let built = gate::gate(&set, &engine, opened.as_ref(), output)?;
+    let listener = config.metrics.map(|metrics| {
+        TcpListener::bind(metrics.listen)
+            .map_err(|e| Failure::usage(format!("cannot listen on {}: {e}", metrics.listen)))
+    });
+    let json = output.json;
+    Ok(Parts {
+        chain,
+        built,
+        inbox: files::make_dir("watched", &config.source.folder)?,
+        state,
+        out: files::make_dir("output", &config.node.out)?,
+        workers: if config.node.workers == 0 { workers() } else { config.node.workers.into() },
+        source: config.source.clone(),
+        window: config.window,
+        swap: config.swap,
+        log: log(config)?,
+        listener: listener.transpose()?,
+        clock: Arc::new(gate::now),
+        over,
+        say: Box::new(move |line| Output { json }.say(&format!("vaern: {line}"))),
+    })
+}
+
+/// The log, opened once now so that one that does not hold ends the program before a frame is taken.
+fn log(config: &NodeConfig) -> Result<LogBook, Failure> {
+    let arguments = move |config: &NodeConfig| LogArgs::of(config.log.folder.clone(), config.log.key.clone());
+    let missing = || Failure::internal("a log that was named and not opened");
+    let (book, beside, floor) = arguments(config).open()?.ok_or_else(missing)?.into_parts();
+    let mut first = Some(book);
+    let config = config.clone();
+    let open = move || match first.take() {
+        Some(book) => Ok(book),
+        None => match arguments(&config).open() {
+            Ok(Some(open)) => Ok(open.into_parts().0),
+            Ok(None) => Err(missing().what),
+            Err(failure) => Err(failure.what),
+        },
+    };
+    let keep = move |newest: &vaern_record::log::Floor| {
+        vaern_node::sinks::write_file(&beside, &floor, newest.to_text().as_bytes())
+    };
+    Ok(LogBook::new(open, keep))
+}
+
+fn lines(served: &Served) -> String {
+    let health = &served.health;
+    let mut text = format!("ended in order after {} frames", health.frames);
+    if health.condition != Condition::Ending
+        && let Some(why) = &health.why
+    {
+        text += &format!("; it was stopped: {}", why.what);
+    }
+    text
+}

@@ -1,0 +1,273 @@
+//! The journal: what became of each frame of the open window, and how far the service has come. One durable transaction for all
+//! that changes together.
+//!
+//! Frames are written in the order in which they were taken, so one number says which of them have an outcome.
+
+use cap_std::fs::{Dir, OpenOptions};
+use redb::backends::FileBackend;
+use redb::{Builder, Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use vaern_door::{Blame, Digest, Krav};
+use vaern_record::log::RunRef;
+
+use super::row::Row;
+
+const FILE: &str = "journal.redb";
+const CACHE_BYTES: usize = 4 << 20;
+
+const ROWS: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("rows");
+const STATE: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("state");
+const REJECTED: TableDefinition<'static, &str, u64> = TableDefinition::new("rejected");
+
+const DONE: &str = "done";
+const WINDOW: &str = "window";
+const STOP: &str = "stop";
+const RISK: &str = "risk";
+
+/// Why the journal cannot be read or written. The service takes no frame while it lasts.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum JournalError {
+    /// The disk, or the file.
+    #[error("the journal: {0}")]
+    Storage(String),
+    /// What is in it was not written by this program.
+    #[error("the journal holds `{0}` in a form that no node writes")]
+    Form(&'static str),
+}
+
+impl JournalError {
+    pub(crate) const fn krav(&self) -> Krav {
+        Krav("GOV-05")
+    }
+
+    pub(crate) const fn blame(&self) -> Blame {
+        Blame::Operator
+    }
+}
+
+fn storage(error: impl std::fmt::Display) -> JournalError {
+    JournalError::Storage(error.to_string())
+}
+
+/// The window that is open: one run in the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OpenWindow {
+    /// The run.
+    pub(crate) run: RunRef,
+    /// Leaf of its beginning.
+    pub(crate) begun: u64,
+    /// When it began, in seconds since 1970.
+    pub(crate) since: i64,
+    /// What looks, for the files of the window.
+    pub(crate) release: WindowRelease,
+}
+
+/// The release of a window, as its files name it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WindowRelease {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) vendor: String,
+    pub(crate) digest: Digest,
+    pub(crate) interfaces: Vec<String>,
+    pub(crate) responsible: String,
+    pub(crate) approved_until: String,
+}
+
+/// Somebody stopped the node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Stop {
+    /// Names this stop, so that the order to go on is for this one and no other.
+    pub(crate) id: String,
+}
+
+/// The newest word on the residual risk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Risk {
+    /// Number of the notice.
+    pub(crate) sequence: u64,
+    /// Whether it is too high to go on.
+    pub(crate) high: bool,
+}
+
+/// The journal, open. One process at a time.
+pub(crate) struct Journal {
+    db: Database,
+}
+
+impl Journal {
+    /// Opens the journal in `dir`, or begins one.
+    pub(crate) fn open(dir: &Dir) -> Result<Self, JournalError> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true);
+        let file = dir.open_with(FILE, &options).map_err(storage)?.into_std();
+        let backend = FileBackend::new(file).map_err(storage)?;
+        let db = Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(backend).map_err(storage)?;
+        let txn = db.begin_write().map_err(storage)?;
+        txn.open_table(ROWS).map_err(storage)?;
+        txn.open_table(STATE).map_err(storage)?;
+        txn.open_table(REJECTED).map_err(storage)?;
+        txn.commit().map_err(storage)?;
+        Ok(Self { db })
+    }
+
+    /// Frames with a lower number have an outcome.
+    pub(crate) fn done(&self) -> Result<u64, JournalError> {
+        Ok(self.state(DONE)?.unwrap_or_default())
+    }
+
+    /// The open window.
+    pub(crate) fn window(&self) -> Result<Option<OpenWindow>, JournalError> {
+        self.state(WINDOW)
+    }
+
+    /// The stop in force.
+    pub(crate) fn stop(&self) -> Result<Option<Stop>, JournalError> {
+        self.state(STOP)
+    }
+
+    /// The newest notice of the risk.
+    pub(crate) fn risk(&self) -> Result<Option<Risk>, JournalError> {
+        self.state(RISK)
+    }
+
+    /// Writes outcomes, in the order of their frames. On disk when this returns, or nothing of it.
+    pub(crate) fn commit(&self, rows: &[(u64, Row)]) -> Result<(), JournalError> {
+        let Some((last, _)) = rows.last() else { return Ok(()) };
+        let txn = self.db.begin_write().map_err(storage)?;
+        {
+            let mut table = txn.open_table(ROWS).map_err(storage)?;
+            for (seq, row) in rows {
+                let bytes = serde_json::to_vec(row).map_err(storage)?;
+                table.insert(seq, bytes.as_slice()).map_err(storage)?;
+            }
+            let done = serde_json::to_vec(&(last + 1)).map_err(storage)?;
+            txn.open_table(STATE).map_err(storage)?.insert(DONE, done.as_slice()).map_err(storage)?;
+        }
+        txn.commit().map_err(storage)
+    }
+
+    /// The outcomes of the open window, in the order of their frames.
+    pub(crate) fn rows(&self) -> Result<Vec<Row>, JournalError> {
+        let txn = self.db.begin_read().map_err(storage)?;
+        let table = txn.open_table(ROWS).map_err(storage)?;
+        let mut rows = Vec::new();
+        for row in table.iter().map_err(storage)? {
+            let (_, bytes) = row.map_err(storage)?;
+            rows.push(serde_json::from_slice(bytes.value()).map_err(|_| JournalError::Form("rows"))?);
+        }
+        Ok(rows)
+    }
+
+    /// Opens a window.
+    pub(crate) fn open_window(&self, window: &OpenWindow) -> Result<(), JournalError> {
+        self.set(WINDOW, Some(window))
+    }
+
+    /// Closes the window: its rows go, because its files and its leaf are there.
+    pub(crate) fn close_window(&self) -> Result<(), JournalError> {
+        let txn = self.db.begin_write().map_err(storage)?;
+        txn.delete_table(ROWS).map_err(storage)?;
+        txn.open_table(ROWS).map_err(storage)?;
+        txn.open_table(STATE).map_err(storage)?.remove(WINDOW).map_err(storage)?;
+        txn.commit().map_err(storage)
+    }
+
+    /// Remembers a stop, or that it is over.
+    pub(crate) fn set_stop(&self, stop: Option<&Stop>) -> Result<(), JournalError> {
+        self.set(STOP, stop)
+    }
+
+    /// Remembers a notice of the risk.
+    pub(crate) fn set_risk(&self, risk: Risk) -> Result<(), JournalError> {
+        self.set(RISK, Some(&risk))
+    }
+
+    /// Remembers that a release did worse here than the bounds allow.
+    pub(crate) fn reject(&self, release: Digest) -> Result<(), JournalError> {
+        let txn = self.db.begin_write().map_err(storage)?;
+        txn.open_table(REJECTED).map_err(storage)?.insert(release.hex().as_str(), 1).map_err(storage)?;
+        txn.commit().map_err(storage)
+    }
+
+    /// Forgets that: somebody asked to try it again.
+    pub(crate) fn forgive(&self, release: Digest) -> Result<(), JournalError> {
+        let txn = self.db.begin_write().map_err(storage)?;
+        txn.open_table(REJECTED).map_err(storage)?.remove(release.hex().as_str()).map_err(storage)?;
+        txn.commit().map_err(storage)
+    }
+
+    /// The releases that did worse.
+    pub(crate) fn rejected(&self) -> Result<Vec<Digest>, JournalError> {
+        let txn = self.db.begin_read().map_err(storage)?;
+        let table = txn.open_table(REJECTED).map_err(storage)?;
+        let mut all = Vec::new();
+        for row in table.iter().map_err(storage)? {
+            let (hex, _) = row.map_err(storage)?;
+            let text = format!("sha256:{}", hex.value());
+            all.push(text.parse().map_err(|_| JournalError::Form("rejected"))?);
+        }
+        Ok(all)
+    }
+
+    fn state<T: DeserializeOwned>(&self, key: &'static str) -> Result<Option<T>, JournalError> {
+        let txn = self.db.begin_read().map_err(storage)?;
+        let table = txn.open_table(STATE).map_err(storage)?;
+        let value = table.get(key).map_err(storage)?;
+        value.map(|bytes| serde_json::from_slice(bytes.value()).map_err(|_| JournalError::Form(key))).transpose()
+    }
+
+    fn set<T: Serialize>(&self, key: &'static str, value: Option<&T>) -> Result<(), JournalError> {
+        let txn = self.db.begin_write().map_err(storage)?;
+        {
+            let mut table = txn.open_table(STATE).map_err(storage)?;
+            match value {
+                Some(value) => {
+                    let bytes = serde_json::to_vec(value).map_err(storage)?;
+                    table.insert(key, bytes.as_slice()).map_err(storage)?;
+                }
+                None => {
+                    table.remove(key).map_err(storage)?;
+                }
+            }
+        }
+        txn.commit().map_err(storage)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cap_std::ambient_authority;
+
+    fn row(masked: bool) -> Row {
+        Row::Empty { masked, seconds_in_clear: 0.0 }
+    }
+
+    #[test]
+    fn what_was_committed_is_there_after_the_next_opening_and_goes_with_its_window() {
+        let dir = cap_tempfile::tempdir(ambient_authority()).unwrap();
+        let journal = Journal::open(&dir).unwrap();
+        assert_eq!((journal.done().unwrap(), journal.window().unwrap()), (0, None));
+        journal.commit(&[(3, row(false)), (5, row(true))]).unwrap();
+        journal.set_stop(Some(&Stop { id: "a".into() })).unwrap();
+        journal.reject(Digest::of(b"bad")).unwrap();
+        drop(journal);
+        let journal = Journal::open(&dir).unwrap();
+        assert_eq!(journal.done().unwrap(), 6);
+        assert_eq!(journal.rows().unwrap(), [row(false), row(true)]);
+        assert_eq!(journal.rejected().unwrap(), [Digest::of(b"bad")]);
+        journal.forgive(Digest::of(b"bad")).unwrap();
+        assert!(journal.rejected().unwrap().is_empty());
+        journal.close_window().unwrap();
+        assert_eq!((journal.done().unwrap(), journal.rows().unwrap()), (6, vec![]));
+        assert_eq!(journal.stop().unwrap(), Some(Stop { id: "a".into() }));
+        journal.set_stop(None).unwrap();
+        assert_eq!(journal.stop().unwrap(), None);
+    }
+}

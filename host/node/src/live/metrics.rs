@@ -1,0 +1,242 @@
+//! What a node tells of itself: its state and why, and figures in Prometheus's form.
+//!
+//! The names and labels are fixed (EXF-10): nothing that a plugin, a camera or a sender chooses becomes a name or adds a series.
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use serde::Serialize;
+use vaern_door::{Blame, Digest};
+
+use super::control::Why;
+use super::row::Row;
+
+/// How a node is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    /// It has no release yet.
+    Starting,
+    /// Frames are seen.
+    Running,
+    /// No frame is seen. The reason stands beside.
+    Stopped,
+    /// It finishes what it has and ends.
+    Ending,
+}
+
+/// What `/healthz` says.
+#[derive(Debug, Clone, Serialize)]
+pub struct Health {
+    /// How it is.
+    pub condition: Condition,
+    /// Why no frame is seen, where that is so.
+    pub why: Option<Why>,
+    /// The release that sees frames.
+    pub release: Option<Digest>,
+    /// A release that is being tried.
+    pub trial: Option<Digest>,
+    /// What went wrong lately without stopping anything.
+    pub alarms: Vec<String>,
+    /// Captures that wait.
+    pub waiting: usize,
+    /// Frames with an outcome since the start.
+    pub frames: u64,
+}
+
+macro_rules! figures {
+    ($($(#[doc = $help:literal])+ $field:ident: $kind:literal $name:literal),+ $(,)?) => {
+        /// The figures.
+        #[derive(Debug, Default)]
+        pub(crate) struct Figures {
+            $($(#[doc = $help])+ pub(crate) $field: AtomicU64),+
+        }
+
+        impl Figures {
+            fn text(&self) -> String {
+                let mut text = String::new();
+                let mut last = "";
+                $(
+                    let family = $name.split('{').next().unwrap_or($name);
+                    if family != last {
+                        let help = concat!($($help),+).trim();
+                        let _ = writeln!(text, "# HELP {family} {help}\n# TYPE {family} {}", $kind);
+                        last = family;
+                    }
+                    let _ = writeln!(text, "{} {}", $name, self.$field.load(Ordering::Relaxed));
+                )+
+                let _ = last;
+                text
+            }
+        }
+    };
+}
+
+figures! {
+    /// Frames with an outcome.
+    found: "counter" "vaern_frames_total{outcome=\"found\"}",
+    /// Frames with an outcome.
+    empty: "counter" "vaern_frames_total{outcome=\"empty\"}",
+    /// Frames with an outcome.
+    refused: "counter" "vaern_frames_total{outcome=\"refused\"}",
+    /// Frames with an outcome.
+    failed: "counter" "vaern_frames_total{outcome=\"failed\"}",
+    /// Frames with an outcome.
+    overload: "counter" "vaern_frames_total{outcome=\"overload\"}",
+    /// Frames with an outcome.
+    stopped: "counter" "vaern_frames_total{outcome=\"stopped\"}",
+    /// Objects found.
+    objects: "counter" "vaern_objects_total",
+    /// Captures that wait for a thread.
+    waiting: "gauge" "vaern_waiting_captures",
+    /// Windows closed: each a run in the log.
+    windows: "counter" "vaern_windows_total",
+    /// Releases that took another's place.
+    swaps: "counter" "vaern_swaps_total{cause=\"newer\"}",
+    /// Releases that took another's place.
+    asked: "counter" "vaern_swaps_total{cause=\"asked\"}",
+    /// Releases that took another's place.
+    rollbacks: "counter" "vaern_swaps_total{cause=\"rollback\"}",
+    /// Releases that were tried and turned down.
+    rejected: "counter" "vaern_releases_rejected_total",
+    /// Times that frames stopped.
+    stops: "counter" "vaern_stops_total",
+    /// 1 while frames are seen.
+    running: "gauge" "vaern_running",
+    /// Seconds until the node stops for want of a newer channel or approval.
+    seconds_left: "gauge" "vaern_seconds_left",
+    /// Channels, releases or orders that were refused.
+    refusals: "counter" "vaern_updates_refused_total",
+    /// Writes that failed and are tried again.
+    write_failures: "counter" "vaern_write_failures_total",
+    /// Longest time that a raw frame existed, in microseconds.
+    longest_clear_us: "gauge" "vaern_raw_frame_longest_microseconds",
+}
+
+/// Alarms that are remembered.
+const ALARMS: usize = 16;
+
+/// The state that is told, shared by everybody who changes it and by whoever asks.
+#[derive(Debug)]
+pub struct Status {
+    health: Mutex<Health>,
+    pub(crate) figures: Figures,
+}
+
+impl Default for Status {
+    fn default() -> Self {
+        let health = Health {
+            condition: Condition::Starting,
+            why: None,
+            release: None,
+            trial: None,
+            alarms: Vec::new(),
+            waiting: 0,
+            frames: 0,
+        };
+        Self { health: Mutex::new(health), figures: Figures::default() }
+    }
+}
+
+impl Status {
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Health)) {
+        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut health);
+        let running = u64::from(health.condition == Condition::Running);
+        self.figures.running.store(running, Ordering::Relaxed);
+    }
+
+    /// Something went wrong that stops nothing. The newest are told.
+    pub(crate) fn alarm(&self, what: String) {
+        self.change(|health| {
+            if health.alarms.last() != Some(&what) {
+                health.alarms.push(what);
+            }
+            if health.alarms.len() > ALARMS {
+                health.alarms.remove(0);
+            }
+        });
+    }
+
+    /// What is told now.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let figures = &self.figures;
+        let outcomes =
+            [&figures.found, &figures.empty, &figures.refused, &figures.failed, &figures.overload, &figures.stopped];
+        health.frames = outcomes.into_iter().map(|count| count.load(Ordering::Relaxed)).sum();
+        health.waiting = usize::try_from(figures.waiting.load(Ordering::Relaxed)).unwrap_or(usize::MAX);
+        health
+    }
+
+    /// The figures in Prometheus's text form.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        self.figures.text()
+    }
+
+    /// Counts the outcome of a frame.
+    pub(crate) fn count(&self, row: &Row) {
+        let figures = &self.figures;
+        let clear = |seconds: f64| {
+            figures.longest_clear_us.fetch_max((seconds * 1e6) as u64, Ordering::Relaxed);
+        };
+        let counter = match row {
+            Row::Refused { reason, .. } if reason.0 == super::worker::OVERLOAD => &figures.overload,
+            Row::Refused { reason, .. } if reason.0 == super::control::STOPPED => &figures.stopped,
+            Row::Refused { blame: Blame::Vendor | Blame::Host, .. } => &figures.failed,
+            Row::Refused { .. } => &figures.refused,
+            Row::Empty { seconds_in_clear, .. } => {
+                clear(*seconds_in_clear);
+                &figures.empty
+            }
+            Row::Found { seconds_in_clear, .. } => {
+                clear(*seconds_in_clear);
+                &figures.found
+            }
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::live::row::Word;
+
+    #[test]
+    fn exf_10n_whatever_happens_the_series_are_the_same() {
+        let status = Status::default();
+        let names = |text: &str| -> Vec<String> {
+            text.lines().filter_map(|line| Some(line.rsplit_once(' ')?.0.to_owned())).collect()
+        };
+        let series = |text: &str| names(text).into_iter().filter(|name| !name.starts_with('#')).collect::<Vec<_>>();
+        let before = series(&status.metrics());
+        for n in 0..200 {
+            let reason = Word(Box::leak(format!("reason_{n}").into_boxed_str()));
+            status.count(&Row::Refused { reason, krav: Word("CYB-01"), blame: Blame::Vendor });
+            status.alarm(format!("alarm {n}"));
+        }
+        status.count(&Row::Empty { masked: true, seconds_in_clear: 0.25 });
+        let after = status.metrics();
+        assert_eq!(series(&after), before);
+        assert!(after.contains("vaern_frames_total{outcome=\"failed\"} 200\n"), "{after}");
+        assert!(after.contains("vaern_raw_frame_longest_microseconds 250000\n"), "{after}");
+        assert_eq!(status.health().frames, 201);
+        assert_eq!(status.health().alarms.len(), ALARMS);
+    }
+
+    #[test]
+    fn exf_10p_the_text_is_prometheus_s() {
+        let text = Status::default().metrics();
+        for line in text.lines() {
+            assert!(
+                line.starts_with("# HELP ") || line.starts_with("# TYPE ") || line.split(' ').count() == 2,
+                "{line}"
+            );
+        }
+        assert_eq!(text.matches("# TYPE vaern_frames_total counter").count(), 1);
+    }
+}

@@ -1,0 +1,34 @@
+//! The node as a service: it runs for weeks, swaps releases between two frames, and loses nothing.
+//!
+//! ```text
+//! folder ─► Inbox ─► locate, fence ─► Dispatcher ─► workers: decode, mask, look ─► Clerk ─► journal ─► file removed
+//!           take      one thread      bounded,       each frame with the one       in order,   window full or over:
+//!                                     drops oldest   release that was seated       withheld?   proposals, log leaf
+//! ```
+//!
+//! A frame is the node's own once the inbox has renamed it, and stays on the disk until its outcome is in the journal: a kill
+//! between the two shows it again, a kill after it removes it. The dispatcher hands out a frame and the seated release under one
+//! lock, so every frame sees one release and the frames of one release are neighbours. The [`Control`](control::Control) is asked
+//! before a frame is shown, after it was, and before what was found is written: what it does not permit leaves nothing.
+
+mod chain;
+mod clerk;
+pub mod config;
+mod control;
+mod dispatch;
+mod http;
+mod inbox;
+mod journal;
+mod metrics;
+pub mod orders;
+mod row;
+mod seat;
+mod serve;
+mod swap;
+mod worker;
+
+pub use chain::{Build, Chain, ChainParts};
+pub use clerk::LogBook;
+pub use control::{Clock, Why};
+pub use metrics::{Condition, Health, Status};
+pub use serve::{LiveError, Parts, Served, serve};
