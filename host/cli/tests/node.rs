@@ -100,6 +100,12 @@ fn gov_03p_the_city_lets_a_stopped_node_go_on_and_upd_12n_gov_02n_its_word_stops
     city.bring(&captures[..4]);
     service.saw(4);
 
+    // An order to go on that lies there is for the stop before, and starts nothing after the next.
+    city.node(&["stop"]);
+    service.is("stopped", |h| h["condition"] == "stopped");
+    city.node(&["start", "--key", text(&keys[0]), "--key", text(&keys[1])]);
+    service.is("running", |h| h["condition"] == "running");
+
     // The city raises the risk, and brings it down again.
     city.signing(&["risk", "--purpose", "containere", "--level", "høj"]);
     let health = service.is("stopped", |h| h["condition"] == "stopped");
@@ -126,7 +132,7 @@ fn gov_03p_the_city_lets_a_stopped_node_go_on_and_upd_12n_gov_02n_its_word_stops
     assert_eq!(city.left(), 4);
     let kinds = city.kinds();
     let stops: Vec<&str> = kinds.iter().map(String::as_str).filter(|k| ["stopped", "resumed"].contains(k)).collect();
-    assert_eq!(stops, ["stopped", "resumed", "stopped", "resumed", "stopped"], "{kinds:?}");
+    assert_eq!(stops, ["stopped", "resumed", "stopped", "resumed", "stopped", "resumed", "stopped"], "{kinds:?}");
 }
 
 #[test]

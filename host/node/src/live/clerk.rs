@@ -247,7 +247,7 @@ impl<'a> Clerk<'a> {
             Told::Remember(stop, risk) => {
                 self.try_until(|clerk| {
                     let journal = clerk.journal()?;
-                    journal.set_stop(stop.as_ref())?;
+                    stop.as_ref().map_or(Ok(()), |stop| journal.set_stop(stop))?;
                     Ok(risk.map_or(Ok(()), |risk| journal.set_risk(risk))?)
                 });
             }

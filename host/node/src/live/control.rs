@@ -279,30 +279,27 @@ impl Control {
         }
     }
 
+    /// A stop that somebody ordered, until the city lets the node go on after this one. Its file is never taken away here: a newer
+    /// one could lie there by then.
     fn asked(&self, judged: &mut Judged) -> Option<Why> {
         match orders::stopped(&self.control) {
-            Ok(Some(id)) if judged.stop.is_none() => judged.stop = Some(Stop { id }),
+            Ok(Some(id)) if judged.stop.as_ref().is_none_or(|known| known.id != id) => {
+                judged.stop = Some(Stop { id, over: false });
+            }
             Ok(_) => {}
             // A file that cannot be opened may be a stop.
             Err(error) => return Some(Why::new(StopCause::Asked, error.to_string())),
         }
-        let id = judged.stop.as_ref()?.id.clone();
-        let start = orders::may_start(&self.control, &judged.chain.rules().trust, &id);
-        match start {
+        let stop = judged.stop.as_mut().filter(|stop| !stop.over)?;
+        match orders::may_start(&self.control, &judged.chain.rules().trust, &stop.id) {
             Ok(true) => {
-                judged.stop = None;
-                let gone = orders::remove(&self.control, STOP_FILE);
-                if let Err(error) = gone.and_then(|()| orders::remove(&self.control, START_FILE)) {
-                    return Some(Why::new(StopCause::Asked, error.to_string()));
-                }
-                None
+                stop.over = true;
+                return None;
             }
-            Ok(false) => Some(Why::new(StopCause::Asked, "somebody stopped this node")),
-            Err(error) => {
-                self.status.alarm(format!("an order to start is not taken: {error}"));
-                Some(Why::new(StopCause::Asked, "somebody stopped this node"))
-            }
+            Ok(false) => {}
+            Err(error) => self.status.alarm(format!("an order to start is not taken: {error}")),
         }
+        Some(Why::new(StopCause::Asked, "somebody stopped this node"))
     }
 
     fn risk(&self, judged: &mut Judged) -> Option<Why> {

@@ -77,12 +77,14 @@ pub(crate) struct WindowRelease {
     pub(crate) approved_until: String,
 }
 
-/// Somebody stopped the node.
+/// The newest stop that somebody ordered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Stop {
     /// Names this stop, so that the order to go on is for this one and no other.
     pub(crate) id: String,
+    /// Whether the city has let the node go on since.
+    pub(crate) over: bool,
 }
 
 /// The newest word on the residual risk.
@@ -126,7 +128,7 @@ impl Journal {
         self.state(WINDOW)
     }
 
-    /// The stop in force.
+    /// The newest stop.
     pub(crate) fn stop(&self) -> Result<Option<Stop>, JournalError> {
         self.state(STOP)
     }
@@ -166,7 +168,7 @@ impl Journal {
 
     /// Opens a window.
     pub(crate) fn open_window(&self, window: &OpenWindow) -> Result<(), JournalError> {
-        self.set(WINDOW, Some(window))
+        self.set(WINDOW, window)
     }
 
     /// Closes the window: its rows go, because its files and its leaf are there.
@@ -178,14 +180,14 @@ impl Journal {
         txn.commit().map_err(storage)
     }
 
-    /// Remembers a stop, or that it is over.
-    pub(crate) fn set_stop(&self, stop: Option<&Stop>) -> Result<(), JournalError> {
+    /// Remembers a stop.
+    pub(crate) fn set_stop(&self, stop: &Stop) -> Result<(), JournalError> {
         self.set(STOP, stop)
     }
 
     /// Remembers a notice of the risk.
     pub(crate) fn set_risk(&self, risk: Risk) -> Result<(), JournalError> {
-        self.set(RISK, Some(&risk))
+        self.set(RISK, &risk)
     }
 
     /// Remembers that a release did worse here than the bounds allow.
@@ -222,20 +224,10 @@ impl Journal {
         value.map(|bytes| serde_json::from_slice(bytes.value()).map_err(|_| JournalError::Form(key))).transpose()
     }
 
-    fn set<T: Serialize>(&self, key: &'static str, value: Option<&T>) -> Result<(), JournalError> {
+    fn set<T: Serialize>(&self, key: &'static str, value: &T) -> Result<(), JournalError> {
+        let bytes = serde_json::to_vec(value).map_err(storage)?;
         let txn = self.db.begin_write().map_err(storage)?;
-        {
-            let mut table = txn.open_table(STATE).map_err(storage)?;
-            match value {
-                Some(value) => {
-                    let bytes = serde_json::to_vec(value).map_err(storage)?;
-                    table.insert(key, bytes.as_slice()).map_err(storage)?;
-                }
-                None => {
-                    table.remove(key).map_err(storage)?;
-                }
-            }
-        }
+        txn.open_table(STATE).map_err(storage)?.insert(key, bytes.as_slice()).map_err(storage)?;
         txn.commit().map_err(storage)
     }
 }
@@ -255,7 +247,7 @@ mod tests {
         let journal = Journal::open(&dir).unwrap();
         assert_eq!((journal.done().unwrap(), journal.window().unwrap()), (0, None));
         journal.commit(&[(3, row(false)), (5, row(true))]).unwrap();
-        journal.set_stop(Some(&Stop { id: "a".into() })).unwrap();
+        journal.set_stop(&Stop { id: "a".into(), over: false }).unwrap();
         journal.reject(Digest::of(b"bad")).unwrap();
         drop(journal);
         let journal = Journal::open(&dir).unwrap();
@@ -266,8 +258,6 @@ mod tests {
         assert!(journal.rejected().unwrap().is_empty());
         journal.close_window().unwrap();
         assert_eq!((journal.done().unwrap(), journal.rows().unwrap()), (6, vec![]));
-        assert_eq!(journal.stop().unwrap(), Some(Stop { id: "a".into() }));
-        journal.set_stop(None).unwrap();
-        assert_eq!(journal.stop().unwrap(), None);
+        assert_eq!(journal.stop().unwrap(), Some(Stop { id: "a".into(), over: false }));
     }
 }

@@ -132,15 +132,13 @@ pub enum Order {
     Rollback,
 }
 
-/// Stops the node and answers with the name of the stop. One that is stopped stays so.
+/// Stops the node and answers with the name of the stop. One that is stopped stays so, under the new name.
 ///
 /// # Errors
 /// [`OrderError`] where the order cannot be written: then the node is not stopped.
 pub fn stop(state: &Dir) -> Result<String, OrderError> {
     let control = control(state)?;
-    if let Some(id) = stopped(&control)? {
-        return Ok(id);
-    }
+    // Always a new one: an order to go on that lies there already is not for it.
     let mut bytes = [0_u8; 16];
     getrandom::fill(&mut bytes).map_err(|_| OrderError::Random)?;
     let stop: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
@@ -212,7 +210,7 @@ pub(super) fn take(control: &Dir) -> Result<Option<Order>, OrderError> {
     serde_json::from_slice(&bytes).map(Some).map_err(|_| OrderError::Form(ORDER_FILE))
 }
 
-pub(super) fn remove(control: &Dir, file: &'static str) -> Result<(), OrderError> {
+fn remove(control: &Dir, file: &'static str) -> Result<(), OrderError> {
     match control.remove_file(file) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => Err(OrderError::Io { file, source }),
         _ => Ok(()),
