@@ -135,8 +135,10 @@ impl City {
                 _ => format!("{line}\n"),
             })
             .collect();
-        std::fs::write(work.join("approval.toml"), draft).unwrap();
-        let (draft, trust) = (work.join("approval.toml"), self.at("policies/trust.toml"));
+        // Beside the record of the impact assessment that it names.
+        let (there, trust) = (self.at(&format!("city/{name}.toml")), self.at("policies/trust.toml"));
+        std::fs::write(&there, draft).unwrap();
+        let draft = there;
         let keys = ["jura", "systemejer"].map(|desk| self.at(&format!("keys/{desk}.secret.toml")));
         done(&[
             "approve",

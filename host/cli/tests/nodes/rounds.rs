@@ -101,6 +101,13 @@ pub(crate) fn kills(city: &City, rounds: u64, seed: u64) -> Sitting {
         assert!(frames >= done_before, "round {round}: {frames} after {done_before}");
         done_before = frames;
         no_raw_pixel(city, &camera, round);
+        if round % 20 == 19 {
+            // For a sitting that is cut off: so far it held.
+            println!(
+                "DEEP so far {} kills, {} frames brought, {frames} in closed windows",
+                sitting.rounds, sitting.frames
+            );
+        }
     }
     let mut service = city.start();
     until("all captures have an outcome", || city.left() == 0);
