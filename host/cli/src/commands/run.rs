@@ -1,7 +1,7 @@
 //! `vaern run`: a folder of geotagged pictures through the gate and an approved release; with `--config`, the same as a service.
 
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use vaern_door::Name;
@@ -23,25 +23,18 @@ pub(crate) struct Args {
     /// Run as a service, as this file says (docs/node.md): a watched folder, swaps, stops, metrics. Alone: the file says the rest.
     #[arg(long, value_name = "FILE", exclusive = true)]
     config: Option<PathBuf>,
-    #[command(flatten)]
-    folder: Option<Folder>,
-}
-
-/// One folder of pictures, once.
-#[derive(clap::Args)]
-struct Folder {
     /// Folder of pictures: JPEG or PNG with a position in EXIF.
-    #[arg(long)]
-    source: PathBuf,
+    #[arg(long, required_unless_present = "config")]
+    source: Option<PathBuf>,
     /// The release directory.
-    #[arg(long)]
-    release: PathBuf,
+    #[arg(long, required_unless_present = "config")]
+    release: Option<PathBuf>,
     /// The policy directory.
-    #[arg(long)]
-    policies: PathBuf,
+    #[arg(long, required_unless_present = "config")]
+    policies: Option<PathBuf>,
     /// Folder for everything that comes out.
-    #[arg(long)]
-    out: PathBuf,
+    #[arg(long, required_unless_present = "config")]
+    out: Option<PathBuf>,
     /// The trust root, if it is not POLICIES/trust.toml.
     #[arg(long)]
     trust: Option<PathBuf>,
@@ -72,19 +65,28 @@ struct Folder {
 }
 
 pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
-    match (&args.config, &args.folder) {
-        (Some(config), _) => serve::run(config, output),
-        (None, Some(folder)) => once(folder, output),
-        (None, None) => Err(Failure::usage("what to run is not said")
-            .mend("name --source, --release, --policies and --out, or --config for a service")),
+    if let Some(config) = &args.config {
+        return serve::run(config, output);
     }
+    let (Some(source), Some(release), Some(policies), Some(out)) =
+        (&args.source, &args.release, &args.policies, &args.out)
+    else {
+        return Err(Failure::usage("what to run is not said")
+            .mend("name --source, --release, --policies and --out, or --config for a service"));
+    };
+    once(args, (source, release, policies, out), output)
 }
 
-fn once(args: &Folder, output: &Output) -> Result<(), Failure> {
-    let source = files::open_dir("source", &args.source)?;
-    let release = files::open_dir("release", &args.release)?;
-    let trust = gate::trust_root(&args.trust.clone().unwrap_or_else(|| args.policies.join("trust.toml")))?;
-    let (set, mark) = gate::policy_set_in_force(&args.policies, &args.purpose, || Ok(trust.clone()), &args.standing)?;
+/// One folder of pictures, once.
+fn once(
+    args: &Args,
+    (source, release, policies, out_path): (&Path, &Path, &Path, &Path),
+    output: &Output,
+) -> Result<(), Failure> {
+    let source = files::open_dir("source", source)?;
+    let release = files::open_dir("release", release)?;
+    let trust = gate::trust_root(&args.trust.clone().unwrap_or_else(|| policies.join("trust.toml")))?;
+    let (set, mark) = gate::policy_set_in_force(policies, &args.purpose, || Ok(trust.clone()), &args.standing)?;
     unlocated_allowed(args.unlocated, set.purpose.operating)?;
     // The release is judged before the gate is built: a refused one costs no model.
     let mut followed = args.follow.take(&trust, output)?;
@@ -102,7 +104,7 @@ fn once(args: &Folder, output: &Output) -> Result<(), Failure> {
     drop(code);
     let mut book = args.log.open()?;
     let seer = args.evidence.keeping(seer, book.as_mut(), &release, &set, &built)?;
-    let out = files::make_dir("output", &args.out)?;
+    let out = files::make_dir("output", out_path)?;
     let setup = Setup {
         set: &set,
         built: &built,
@@ -117,7 +119,7 @@ fn once(args: &Folder, output: &Output) -> Result<(), Failure> {
     let summary = book::kept(book, &release, &set, &seer, &out, || {
         with_progress(output, |progress| service::look(&setup, &release, &seer, progress))
     })?;
-    finish(&summary, &args.out, output)
+    finish(&summary, out_path, output)
 }
 
 /// Threads: one for each core that the system gives.
