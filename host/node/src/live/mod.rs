@@ -21,9 +21,11 @@ mod inbox;
 mod journal;
 mod metrics;
 pub mod orders;
+mod releases;
 mod row;
 mod seat;
 mod serve;
+mod service;
 mod swap;
 mod worker;
 
