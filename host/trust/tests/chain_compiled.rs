@@ -8,12 +8,15 @@
 )]
 
 mod common;
+mod follow;
 
 use cap_std::fs::Dir;
 use common::*;
+use follow::{Node, channel};
 use vaern_door::Digest;
 use vaern_trust::{
-    ApprovalRule, Approved, CompiledCode, EngineField, PkgError, Release, ReleaseError, SigError, TrustRoot,
+    ApprovalRule, Approved, CompiledCode, DEFAULT_MAX_STALE, EngineField, PkgError, Release, ReleaseError, SigError,
+    Steps, TrustRoot,
 };
 
 const CODE: &[u8] = b"\x7fELF: stands for machine code; nothing here runs it";
@@ -182,4 +185,20 @@ fn sig_09n_sig_14n_a_statement_of_another_kind_or_about_another_component_is_ref
     vaern_trust::approve(&elsewhere, &trust(), &draft(), &dpia(), &signers, now()).unwrap();
     file(&elsewhere, "compiled", &signed);
     assert_eq!(compiled(&elsewhere).unwrap_err(), ReleaseError::Compiled(SigError::SubjectMismatch));
+}
+
+#[test]
+fn pkg_17p_what_a_node_keeps_has_its_code_with_it_and_pkg_17n_is_verified_from_there() {
+    let dir = approved();
+    vouch(&dir);
+    let node = Node::enrolled(&channel(7, &[4]));
+    let mut state = node.open();
+    let current = state.take(&node.offered(), now(), DEFAULT_MAX_STALE).unwrap();
+    state.activate(&dir, &open(&dir), &current, Steps::unwatched()).unwrap();
+    let kept = || state.active(&name("containere"), &trust(), &current).unwrap().unwrap();
+    // The folder that it came in is gone; the node has what it needs.
+    drop(dir);
+    assert_eq!(kept().compiled(&trust(), &engine()).unwrap().bytes(), CODE);
+    node.state.write(format!("releases/{}/{}", kept().digest().hex(), code_file()), b"other code").unwrap();
+    assert!(kept().compiled(&trust(), &engine()).is_err());
 }
