@@ -1,4 +1,4 @@
-//! `vaern plugin new|build|from-onnx|pack|sign|check|inspect`: the vendor's side.
+//! `vaern plugin new|build|from-onnx|pack|sign|push|pull|check|inspect`: the vendor's side.
 
 use std::path::{Path, PathBuf};
 
@@ -59,6 +59,10 @@ pub(crate) enum Command {
         #[arg(long)]
         provenance: Option<PathBuf>,
     },
+    /// Push a release, its statements and its compiled code to a registry.
+    Push(super::registry::PushArgs),
+    /// Pull a release, and what was said of it, from a registry.
+    Pull(super::registry::PullArgs),
     /// Everything that stands between a release and an approval, at once, each with the krav and the mend.
     Check(super::check::Args),
     /// One page: what a release is, and what it can and cannot do.
@@ -145,6 +149,8 @@ pub(crate) fn run(command: &Command, output: &Output) -> Result<(), Failure> {
         }
         Command::Build(args) => super::build::run(args, output),
         Command::FromOnnx(args) => super::from_onnx::run(args, output),
+        Command::Push(args) => super::registry::push(args, output),
+        Command::Pull(args) => super::registry::pull(args, output),
         Command::Check(args) => super::check::run(args, output),
         Command::Inspect { release } => inspect(release, output),
     }
