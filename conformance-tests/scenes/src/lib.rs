@@ -46,5 +46,5 @@ pub use exif::{ExifBlock, ExifEntry, ExifValue};
 pub use params::{Light, SceneParams, Weather};
 pub use portrait::{PLATE_LETTERS, plate, portrait};
 pub use route::{FENCE, Place, ROUTE, fence_margin_m};
-pub use scene::{Scene, SceneError, render, sample};
+pub use scene::{Scene, SceneError, render, render_without_people, sample};
 pub use truth::{Attributes, Class, ContainerKind, Mask, Truth, TruthObject};

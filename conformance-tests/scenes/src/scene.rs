@@ -35,6 +35,23 @@ pub struct Scene {
 ///
 /// If a side is less than 16 or more than 8192 pixels.
 pub fn render(seed: u64, params: &SceneParams) -> Result<Scene, SceneError> {
+    let (world, mut dice) = world(seed, params);
+    draw(&world, params, 0.0, None, &mut dice)
+}
+
+/// Draws the very scene of [`render`] as if nobody were there: the same street, things, weather and grain, without its people.
+///
+/// # Errors
+///
+/// As [`render`].
+pub fn render_without_people(seed: u64, params: &SceneParams) -> Result<Scene, SceneError> {
+    let (mut world, mut dice) = world(seed, params);
+    world.send_people_home();
+    draw(&world, params, 0.0, None, &mut dice)
+}
+
+/// The world of a seed, and the dice as they lie when it is made.
+fn world(seed: u64, params: &SceneParams) -> (World, Dice) {
     let mut dice = Dice::new(seed);
     let mut world = World::sample(&mut dice, params, 0.0);
     if dice.chance(params.close) {
@@ -42,7 +59,7 @@ pub fn render(seed: u64, params: &SceneParams) -> Result<Scene, SceneError> {
             world.close_by(&mut dice, &params.camera);
         }
     }
-    draw(&world, params, 0.0, None, &mut dice)
+    (world, dice)
 }
 
 /// Draws the scene of `seed` with parameters that come from the seed too.

@@ -338,6 +338,11 @@ impl World {
         );
     }
 
+    /// Takes everybody out; whatever else there is keeps its number and its place.
+    pub(crate) fn send_people_home(&mut self) {
+        self.things.retain(|thing| !matches!(thing.what, What::Person(_)));
+    }
+
     /// Paints the world as the camera sees it after `seconds`.
     pub(crate) fn paint(&self, c: &mut Canvas, p: &SceneParams, seconds: f32) {
         let lens = p.camera.lens(p.size.0, p.size.1);
