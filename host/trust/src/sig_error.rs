@@ -1,7 +1,7 @@
 //! Why a key, a trust root, a statement or an approval does not hold.
 
 use jiff::Timestamp;
-use vaern_door::{Blame, Digest, Krav, Name};
+use vaern_door::{Blame, Digest, Krav, Name, Version};
 
 use crate::json::JsonError;
 use crate::statement::DpiaPart;
@@ -216,6 +216,9 @@ pub enum SigError {
         /// The tests that are missing, warned where they must pass, or failed.
         tests: Vec<String>,
     },
+    /// A conformance result that was reached under another version of the catalogue.
+    #[error("the result is not of version {0} of the requirements catalogue, under which the approval is asked for")]
+    OtherCatalogue(Version),
     /// The approval lacks something that the catalogue demands.
     #[error("{0}")]
     Approval(#[from] ApprovalGap),
@@ -257,6 +260,7 @@ impl SigError {
             Self::AdviserDecides(_) => Krav("GOV-06"),
             Self::ReleaseMismatch(_) => Krav("LEV-02"),
             Self::HostPairMismatch | Self::IncompleteResult { .. } => Krav("LEV-04"),
+            Self::OtherCatalogue(_) => Krav("MAL-05"),
             Self::ThresholdNotMet { .. } | Self::RoleDiversity { .. } | Self::RoleWithoutKey(_) => Krav("SKJ-04"),
             _ => Krav("SKJ-03"),
         }
@@ -281,6 +285,7 @@ impl SigError {
                 "run the suite on this host line, and publish this build of the host in the channel"
             }
             Self::IncompleteResult { .. } => "run the whole suite again and sign its result",
+            Self::OtherCatalogue(_) => "run the suite again under the present catalogue and sign its result",
             Self::KeyRetired(_) => "have it signed anew with the key that took its place",
             Self::BadRootChain(_) => {
                 "apply the signed roots one after another, each signed by the keys before and after"

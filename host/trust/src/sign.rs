@@ -125,6 +125,8 @@ pub fn approve(
     now: Timestamp,
 ) -> Result<Digest, ReleaseError> {
     let release = Release::open(dir)?.verify(trust)?;
+    // Where the suite was run, its result must be of this release and this catalogue: what is shown to those who sign must hold.
+    release.borne_by(trust, &draft.catalogue)?;
     let envelope = signed(&release, trust, &resting(draft, dpia)?, signers).map_err(ReleaseError::Approval)?;
     let subject = Subject { name: release.name().to_owned(), digest: release.digest() };
     let first_moment = now.max(draft.not_before);

@@ -111,7 +111,7 @@ pub(crate) fn decided(
     Ok((approval, ignored))
 }
 
-fn result_of(envelope: &[u8], subject: &Subject, trust: &TrustRoot) -> Result<TestResult, SigError> {
+pub(super) fn result_of(envelope: &[u8], subject: &Subject, trust: &TrustRoot) -> Result<TestResult, SigError> {
     let envelope = Envelope::decode(envelope)?;
     let checked = envelope.check(PAYLOAD_TYPE, trust.role_keys())?;
     trust.decide(Authority::TestResult, &checked.signers)?;

@@ -1,15 +1,16 @@
 //! Second state: an admitted vendor signed for this release, and every part of it is what the vendor packed.
 
 use jiff::Timestamp;
-use vaern_door::{Digest, Name, guard};
+use vaern_door::{Digest, Name, Version, guard};
 
+use super::approved::result_of;
 use super::sealed::Sealed;
 use super::{Answered, Approved, Release, ReleaseError, Unverified};
 use crate::dsse::{Envelope, Ignored};
 use crate::keys::PublicKey;
 use crate::package::{Contents, Shelved, StatementKind, read_contents};
 use crate::sig_error::SigError;
-use crate::statement::{self, PAYLOAD_TYPE, Predicate, Provenance, Subject, VendorRelease};
+use crate::statement::{self, PAYLOAD_TYPE, Predicate, Provenance, Subject, TestResult, VendorRelease};
 use crate::trust_root::TrustRoot;
 
 /// An admitted vendor answers for it.
@@ -140,6 +141,27 @@ impl Release<Verified> {
     /// [`ReleaseError::Provenance`]: [`SigError::Unsigned`] where the vendor says nothing.
     pub fn provenance(&self) -> Result<&Provenance, ReleaseError> {
         self.state.provenance.as_ref().map_err(|error| ReleaseError::Provenance(error.clone()))
+    }
+
+    /// The conformance result that an approval under this version of the catalogue rests on; `None` where the release carries
+    /// no result at all. Of several one that holds is enough.
+    ///
+    /// # Errors
+    /// [`ReleaseError::TestResult`] with the reason of the last result looked at: it is about another release, is not as it was
+    /// signed, is of another catalogue, or failed.
+    pub fn borne_by(&self, trust: &TrustRoot, catalogue: &Version) -> Result<Option<TestResult>, ReleaseError> {
+        let subject = Subject { name: self.name.clone(), digest: self.digest };
+        let mut outcome = Ok(None);
+        for envelope in &self.state.results {
+            outcome = result_of(envelope, &subject, trust).and_then(|result| {
+                result.bears(catalogue)?;
+                Ok(Some(result))
+            });
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        outcome.map_err(ReleaseError::TestResult)
     }
 
     /// Checks that the city approved this release for `purpose`, and that the approval is in force at `now`.

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use vaern_door::{Digest, guard};
+use vaern_door::{Digest, Version, guard};
 
 use super::Predicate;
 use crate::sig_error::SigError;
@@ -80,6 +80,24 @@ impl TestResult {
             (Some(host), None) => host.digest(),
             _ => None,
         }
+    }
+
+    /// Says whether an approval under this version of the catalogue may rest on the run: it was made under the same, and nothing
+    /// that is mandatory failed (LEV-04, MAL-05).
+    ///
+    /// # Errors
+    /// [`SigError::OtherCatalogue`], [`SigError::IncompleteResult`] with the tests that failed.
+    pub fn bears(&self, catalogue: &Version) -> Result<(), SigError> {
+        let wanted = format!("catalogue-{catalogue}");
+        let mut named = self.configuration.iter().filter(|part| part.name.starts_with("catalogue-"));
+        let same = matches!((named.next(), named.next()), (Some(part), None) if part.name == wanted);
+        if guard::stands("trust.result-catalogue") && !same {
+            return Err(SigError::OtherCatalogue(catalogue.clone()));
+        }
+        if self.result == Outcome::Failed || !self.failed_tests.is_empty() {
+            return Err(SigError::IncompleteResult { tests: self.failed_tests.iter().cloned().collect() });
+        }
+        Ok(())
     }
 
     /// Says whether the run covers `mandatory` on one of `builds`: each passed outright, none failed (SIG-20, SIG-23).
