@@ -45,6 +45,12 @@ enum Command {
     /// For vendors: make, pack, sign and inspect plugins.
     #[command(subcommand)]
     Plugin(commands::plugin::Command),
+    /// The conformance suite on a release: the same tests, rules and limits at the vendor's as at the city's.
+    #[cfg(feature = "compiler")]
+    Conform(commands::conform::Args),
+    /// Releases side by side on the same streets, under the same rules.
+    #[cfg(feature = "compiler")]
+    Compare(commands::compare::Args),
     /// Make and show signing keys.
     #[command(subcommand)]
     Keys(commands::keys::Command),
@@ -108,6 +114,10 @@ fn main() -> ExitCode {
         Command::Run(args) => commands::run::run(&args, &output),
         Command::Mask(args) => commands::mask::run(&args, &output),
         Command::Plugin(command) => commands::plugin::run(&command, &output),
+        #[cfg(feature = "compiler")]
+        Command::Compare(args) => commands::compare::run(&args, &output),
+        #[cfg(feature = "compiler")]
+        Command::Conform(args) => commands::conform::run(&args, &output),
         Command::Keys(command) => commands::keys::run(&command, &output),
         Command::Approve(args) => commands::approve::run(&args, &output),
         Command::Compile(args) => commands::compile::run(&args, &output),

@@ -44,7 +44,8 @@ pub(crate) struct Args {
 const COMPONENT: &[u8] = include_bytes!("../../../../plugins/prebuilt/container-model.wasm");
 const MANIFEST: &str = include_str!("../../../../plugins/container-model/vaern.toml");
 const LOCK: &[u8] = include_bytes!("../../../../plugins/Cargo.lock");
-const MODEL: &[u8] = include_bytes!("../../../../models/container.onnx");
+/// The model of the reference plugin.
+pub(crate) const MODEL: &[u8] = include_bytes!("../../../../models/container.onnx");
 const MODEL_CARD: &str = include_str!("../../../../models/container.md");
 
 /// Marks a folder as one that a demo made, and may make anew.

@@ -7,7 +7,11 @@ pub(crate) mod build;
 pub(crate) mod catalogue;
 pub(crate) mod channel;
 pub(crate) mod check;
+#[cfg(feature = "compiler")]
+pub(crate) mod compare;
 pub(crate) mod compile;
+#[cfg(feature = "compiler")]
+pub(crate) mod conform;
 pub(crate) mod demo;
 mod demo_files;
 pub(crate) mod evidence;

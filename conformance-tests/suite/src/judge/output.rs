@@ -1,0 +1,172 @@
+//! What an answer says beyond what it may.
+
+use std::sync::Arc;
+
+use vaern_door::{AdmittedDetection, Rect, Size};
+use vaern_sandbox::{Dropped, ReceivedFrame};
+use vaern_scenes::Dice;
+
+use super::{Answer, answered, nothing_found};
+use crate::alter;
+use crate::bench::{Bench, undrawn};
+use crate::corpus::paint;
+use crate::plan::{Series, case_seed};
+use crate::registry::Test;
+use crate::stats::{Tally, percent};
+use crate::verdict::Judged;
+
+/// Boxes that the output rules dropped for one reason, over all streets, and the first street with one.
+fn dropped(bench: &Bench<'_>, which: impl Fn(&Dropped) -> u32) -> Result<(Tally, Option<u32>), crate::fault::Fault> {
+    let (mut tally, mut first) = (Tally::default(), None);
+    for (case, _, look) in answered(bench.survey()?) {
+        let count = which(&look.admitted.dropped);
+        tally.join(Tally { part: count.into(), of: u64::try_from(look.boxes).unwrap_or(u64::MAX) });
+        if count > 0 {
+            first = first.or(Some(case));
+        }
+    }
+    Ok((tally, first))
+}
+
+pub(crate) fn labels(bench: &Bench<'_>, _: &Test) -> Answer {
+    let (tally, first) = dropped(bench, |d| d.unknown_label)?;
+    let (n, of) = (tally.part, tally.of);
+    let da = format!("{n} af {of} kasser bar en mærkat, som plugin'et ikke har oplyst.");
+    Ok(Judged::pass_if(n == 0, da, format!("{n} of {of} boxes had a label that was not declared.")).case(first))
+}
+
+pub(crate) fn inside(bench: &Bench<'_>, _: &Test) -> Answer {
+    let (tally, first) = dropped(bench, |d| d.outside_frame)?;
+    let (n, of) = (tally.part, tally.of);
+    let da = format!("{n} af {of} kasser rakte ud over billedet.");
+    Ok(Judged::pass_if(n == 0, da, format!("{n} of {of} boxes reached past the frame.")).case(first))
+}
+
+pub(crate) fn masked(bench: &Bench<'_>, _: &Test) -> Answer {
+    let (tally, first) = dropped(bench, |d| d.inside_mask)?;
+    let bound = bench.bounds.output.masked;
+    let share = percent(tally.share());
+    Ok(Judged::pass_if(
+        tally.interval().0 <= bound,
+        format!("{share} af kasserne lå mest under masker; grænsen er {}.", percent(bound)),
+        format!("{share} of the boxes lay mostly under masks; the bound is {}.", percent(bound)),
+    )
+    .figure("mostly_masked", tally.figure())
+    .case(first))
+}
+
+pub(crate) fn few(bench: &Bench<'_>, _: &Test) -> Answer {
+    let most = usize::from(bench.set.profile.output.max_detections);
+    let (mut over, mut first) = (0_u64, None);
+    let (mut bits_most, mut bits_sum, mut answers) = (0, 0, 0);
+    for (case, _, look) in answered(bench.survey()?) {
+        let dropped = &look.admitted.dropped;
+        // Weak boxes are the threshold's business; everything else that does not fit was meant to leave.
+        let meant = look.boxes.saturating_sub(usize::try_from(dropped.low_score).unwrap_or(usize::MAX));
+        let surplus = u64::try_from(meant.saturating_sub(most)).unwrap_or(u64::MAX);
+        let surplus = surplus.max(u64::from(dropped.over_cap + dropped.over_budget));
+        over += surplus;
+        if surplus > 0 {
+            first = first.or(Some(case));
+        }
+        bits_most = bits_most.max(u64::from(look.admitted.bits));
+        bits_sum += u64::from(look.admitted.bits);
+        answers += 1;
+    }
+    Ok(Judged::pass_if(
+        over == 0,
+        format!("{over} kasser var flere, end et svar må rumme."),
+        format!("{over} boxes were more than an answer may hold."),
+    )
+    .count("bits_most", bits_most)
+    .count("bits_sum", bits_sum)
+    .count("answers", answers)
+    .case(first))
+}
+
+/// Whether `boxes` hold a box that says the same: the same label, all but the same place.
+fn kept(one: &AdmittedDetection, boxes: &[AdmittedDetection]) -> bool {
+    boxes.iter().any(|other| other.label == one.label && other.rect.iou(one.rect) >= 0.7)
+}
+
+pub(crate) fn invisible(bench: &Bench<'_>, _: &Test) -> Answer {
+    let before = bench.survey()?;
+    let loaded = bench.plain()?;
+    let size = loaded.grants.frame;
+    // Streets with something on them, as many as are to be looked at again.
+    let cases: Vec<u32> = answered(before)
+        .filter(|(_, _, look)| !look.admitted.detections.is_empty())
+        .map(|(case, ..)| case)
+        .take(usize::try_from(bench.plan.again).unwrap_or(usize::MAX))
+        .collect();
+    let count = u32::try_from(cases.len()).unwrap_or(u32::MAX);
+    let moved = bench.each(loaded, 0..count, |eyes, number| {
+        let at = usize::try_from(number).unwrap_or(usize::MAX);
+        let case = cases.get(at).copied().ok_or_else(undrawn)?;
+        let street = bench.street(case, size)?;
+        let mut dice = Dice::new(case_seed(bench.seed, Series::Disturbance, case));
+        let altered = alter::invisible(&street, &mut dice).ok_or_else(undrawn)?;
+        let now = loaded.see(eyes, &altered).map(|look| look.admitted.detections).unwrap_or_default();
+        let then = before.get(usize::try_from(case).unwrap_or(usize::MAX)).and_then(|sight| sight.look.as_ref().ok());
+        let mut tally = Tally::default();
+        for one in then.map(|look| look.admitted.detections.as_slice()).unwrap_or_default() {
+            tally.add(!kept(one, &now));
+        }
+        Ok((case, tally))
+    })?;
+    let first = moved.iter().find(|(_, tally)| tally.part > 0).map(|(case, _)| *case);
+    let mut tally = Tally::default();
+    moved.iter().for_each(|(_, one)| tally.join(*one));
+    if tally.of == 0 {
+        return Ok(nothing_found());
+    }
+    let bound = bench.bounds.output.invisible;
+    let share = percent(tally.share());
+    Ok(Judged::pass_if(
+        tally.interval().0 <= bound,
+        format!("{share} af kasserne flyttede sig ved en ændring, som ingen kan se; grænsen er {}.", percent(bound)),
+        format!("{share} of the boxes moved at a change that nobody can see; the bound is {}.", percent(bound)),
+    )
+    .figure("moved", tally.figure())
+    .case(first))
+}
+
+pub(crate) fn blank(bench: &Bench<'_>, _: &Test) -> Answer {
+    bench.survey()?;
+    let loaded = bench.plain()?;
+    let size = loaded.grants.frame;
+    let mut eyes = loaded.eyes()?;
+    let mut boxes = 0;
+    let mut first = None;
+    let whole = |fill: [u8; 3]| fill.iter().copied().cycle().take(size.rgb_bytes()).collect::<Vec<u8>>();
+    let frames =
+        [whole([114, 114, 114]), whole([0, 0, 0]), whole([255, 255, 255]), only_masks(size, whole([90, 90, 90]))];
+    for (rgb, case) in frames.into_iter().zip(0..) {
+        let frame = ReceivedFrame::new(size, rgb.into(), Arc::from([]), None).map_err(|_| undrawn())?;
+        let found = loaded.look(&mut eyes, &frame).map_or(0, |look| look.admitted.detections.len());
+        boxes += u64::try_from(found).unwrap_or(u64::MAX);
+        if found > 0 {
+            first = first.or(Some(case));
+        }
+    }
+    Ok(Judged::pass_if(
+        boxes <= bench.bounds.output.blank_boxes,
+        format!("{boxes} kasser på fire billeder uden indhold."),
+        format!("{boxes} boxes on four frames that hold nothing."),
+    )
+    .count("boxes", boxes)
+    .case(first))
+}
+
+/// A grey frame with fills in the colours of masks, and nothing else.
+fn only_masks(size: Size, mut rgb: Vec<u8>) -> Vec<u8> {
+    let step = size.width() / 8;
+    let fills = [[60, 110, 180], [40, 90, 160], [200, 160, 40]];
+    for (number, fill) in (0..).zip(fills.iter().cycle().take(6)) {
+        let x = step + number * step;
+        if let Ok(rect) = Rect::inside(x, size.height() / 3, step / 2, size.height() / 3, size) {
+            paint(&mut rgb, size, rect, *fill);
+        }
+    }
+    rgb
+}

@@ -1,0 +1,45 @@
+//! What a run says of a release, in in-toto's words, for a role of the city to sign.
+
+use std::collections::BTreeSet;
+
+use vaern_door::Digest;
+use vaern_trust::{Outcome as Result, TakenPart, TestResult};
+
+use crate::registry::Level;
+use crate::run::{Ending, Run};
+use crate::verdict::Verdict;
+
+/// The statement. `None` for a run of some tests only: it says nothing of the release as a whole.
+///
+/// Tests that do not apply, and those for a person, stand in no list: nobody may take them for passed.
+#[must_use]
+pub fn test_result(run: &Run) -> Option<TestResult> {
+    let ending = run.ending?;
+    let bytes = run.to_json().ok()?;
+    let (mut passed, mut warned, mut failed) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    for (test, outcome) in run.with_tests() {
+        match (outcome.verdict, test.level) {
+            (Verdict::Pass, _) => passed.insert(test.id.to_owned()),
+            (Verdict::Fail | Verdict::Unproven, Level::Must) => failed.insert(test.id.to_owned()),
+            (Verdict::Fail | Verdict::Unproven, Level::Should) => warned.insert(test.id.to_owned()),
+            (Verdict::NotApplicable | Verdict::Examine, _) => continue,
+        };
+    }
+    Some(TestResult {
+        result: match ending {
+            Ending::Passed => Result::Passed,
+            Ending::Warned => Result::Warned,
+            Ending::Failed => Result::Failed,
+        },
+        configuration: vec![
+            TakenPart::new("host", run.host.digest),
+            TakenPart::new("policy", run.basis.policy),
+            TakenPart::new(format!("catalogue-{}", run.basis.catalogue), run.basis.catalogue_digest),
+            TakenPart::new(format!("suite-{}-{}", run.basis.suite, run.profile), run.basis.bounds),
+            TakenPart::new("run.json", Digest::of(&bytes)),
+        ],
+        passed_tests: passed,
+        warned_tests: warned,
+        failed_tests: failed,
+    })
+}

@@ -1,0 +1,410 @@
+//! One run of the suite: every test in its order, and the one value that all reports are made from.
+//!
+//! The same release, rules, host and seed give the same bytes. Times are not the same twice, so they stand apart ([`Times`]).
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use vaern_door::{Digest, Name, Version};
+use vaern_inference::Backend;
+use vaern_policy::PolicySet;
+
+use crate::bench::Bench;
+use crate::bounds::Bounds;
+use crate::candidate::Candidate;
+use crate::plan::{Plan, Profile};
+use crate::registry::{Level, SUITE_VERSION, TESTS, Test, test};
+use crate::verdict::{Judged, Outcome, Said, Verdict};
+
+/// Name of the form, so that a later one is never mistaken for it.
+pub const FORMAT: &str = "vaern-conformance-run/1";
+
+/// The host that ran the suite: an approval is for a release on a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostBuild {
+    /// Version for people.
+    pub version: String,
+    /// Digest of the program.
+    pub digest: Digest,
+}
+
+/// The release that was tested.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tested {
+    /// Name for people.
+    pub name: String,
+    /// Digest of the release index.
+    pub digest: Digest,
+    /// Vendor, as the manifest says.
+    pub vendor: Name,
+}
+
+/// What the release was held to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Basis {
+    /// Version of the catalogue.
+    pub catalogue: Version,
+    /// Digest of the catalogue's files.
+    pub catalogue_digest: Digest,
+    /// Digest of the policy set.
+    pub policy: Digest,
+    /// Version of the suite.
+    pub suite: String,
+    /// Digest of the bounds.
+    pub bounds: Digest,
+}
+
+/// How it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ending {
+    /// Every mandatory test passed, none warned.
+    Passed,
+    /// Every mandatory test passed; something is to be looked at.
+    Warned,
+    /// A mandatory test failed or could not be shown.
+    Failed,
+}
+
+impl Ending {
+    /// The name in files.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Warned => "warned",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// A run, whole. All reports come from this value and know nothing else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// [`FORMAT`].
+    pub format: String,
+    /// What was tested.
+    pub release: Tested,
+    /// On which host.
+    pub host: HostBuild,
+    /// Against what.
+    pub basis: Basis,
+    /// How thoroughly.
+    pub profile: Profile,
+    /// From which seed.
+    pub seed: u64,
+    /// The engine that ran the models.
+    pub engine: String,
+    /// How it ended; absent where only some tests were run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ending: Option<Ending>,
+    /// What each test says, in the order of the registry.
+    pub outcomes: Vec<Outcome>,
+}
+
+impl Run {
+    /// The bytes of `run.json`: indented, fields in the order of the type, one line feed at the end.
+    ///
+    /// # Errors
+    /// What `serde_json` says: nothing in this value can make it fail.
+    pub fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let mut bytes = serde_json::to_vec_pretty(self)?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+
+    /// Reads a run and takes only the form that [`Run::to_json`] writes.
+    ///
+    /// # Errors
+    /// [`RunError`].
+    pub fn from_json(bytes: &[u8]) -> Result<Self, RunError> {
+        let run: Self = serde_json::from_slice(bytes).map_err(|error| RunError::Malformed(error.to_string()))?;
+        if run.format != FORMAT {
+            return Err(RunError::Format(run.format));
+        }
+        let again = run.to_json().map_err(|error| RunError::Malformed(error.to_string()))?;
+        if again == bytes { Ok(run) } else { Err(RunError::Spelling) }
+    }
+
+    /// Outcomes with what the registry says of their tests.
+    pub fn with_tests(&self) -> impl Iterator<Item = (&'static Test, &Outcome)> {
+        self.outcomes.iter().filter_map(|outcome| Some((test(&outcome.test)?, outcome)))
+    }
+
+    /// The command that gives a test's outcome again.
+    #[must_use]
+    pub fn replay(&self, test: &str) -> String {
+        format!("vaern conform REL --profile {} --only {test} --seed {}", self.profile, self.seed)
+    }
+}
+
+/// Why a file is no run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RunError {
+    /// Not JSON of this form.
+    #[error("not a run of the suite: {0}")]
+    Malformed(String),
+    /// Of another form.
+    #[error("a run of another form: {0}")]
+    Format(String),
+    /// The same content in other bytes: somebody wrote it anew.
+    #[error("the file is not as the suite writes it")]
+    Spelling,
+}
+
+/// Why no run could be made.
+#[derive(Debug, thiserror::Error)]
+pub enum SuiteError {
+    /// A fault of this build.
+    #[error("the suite's own bounds cannot be read: {0}")]
+    Bounds(#[from] toml::de::Error),
+    /// A fault of the policy set.
+    #[error("the policy set holds no catalogue to test against")]
+    NoCatalogue,
+    /// There is no test of this id.
+    #[error("there is no test `{0}`")]
+    UnknownTest(String),
+}
+
+/// How long each test took, on this machine and this day. No part of the run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Times {
+    /// Milliseconds by test; a test that needs what another looked at first is charged nothing for it.
+    pub tests_ms: BTreeMap<&'static str, u64>,
+    /// Milliseconds of the whole run.
+    pub all_ms: u64,
+    /// Frames of the survey, and milliseconds of their slowest and mean look.
+    pub looks: u64,
+    /// The slowest look.
+    pub slowest_look_ms: u64,
+    /// The mean look, in microseconds.
+    pub mean_look_us: u64,
+}
+
+/// How a run is made.
+pub struct Settings<'a> {
+    /// How thoroughly.
+    pub profile: Profile,
+    /// From which seed.
+    pub seed: u64,
+    /// Only these tests; empty for all.
+    pub only: Vec<String>,
+    /// Threads.
+    pub workers: usize,
+    /// The host that runs it.
+    pub host: HostBuild,
+    /// The engine for models.
+    pub backend: &'a dyn Backend,
+}
+
+/// Runs the suite. `told` hears each outcome when it is known.
+///
+/// # Errors
+/// [`SuiteError`] where nothing can be said at all; everything about the release is an outcome.
+pub fn run(
+    candidate: &Candidate,
+    set: &PolicySet,
+    settings: Settings<'_>,
+    told: &mut dyn FnMut(&Test, &Outcome),
+) -> Result<(Run, Times), SuiteError> {
+    run_with(candidate, set, settings, Variant::default(), told)
+}
+
+/// What tests change about a run: the number of cases, and a plugin that they made up.
+#[cfg(test)]
+type Variant = (Option<Plan>, Option<crate::bench::Rogue>);
+#[cfg(not(test))]
+type Variant = (Option<Plan>, ());
+
+/// As [`run`], with another number of cases.
+pub(crate) fn run_with(
+    candidate: &Candidate,
+    set: &PolicySet,
+    settings: Settings<'_>,
+    (plan, rogue): Variant,
+    told: &mut dyn FnMut(&Test, &Outcome),
+) -> Result<(Run, Times), SuiteError> {
+    let Settings { profile, seed, only, workers, host, backend } = settings;
+    if let Some(unknown) = only.iter().find(|id| test(id).is_none()) {
+        return Err(SuiteError::UnknownTest(unknown.clone()));
+    }
+    let catalogue = set.city().catalogue();
+    let version = catalogue.version().ok_or(SuiteError::NoCatalogue)?.clone();
+    let bounds = Bounds::of_this_build()?;
+    let plan = plan.unwrap_or_else(|| profile.plan());
+    let bench = Bench::new(candidate, set, backend, plan, bounds, (seed, workers));
+    let bench = variant(bench, rogue);
+    let begun = Instant::now();
+    let mut times = Times::default();
+    let mut outcomes = Vec::new();
+    for test in TESTS.iter().filter(|test| test.retired.is_none() && test.asked(profile)) {
+        if !only.is_empty() && !only.iter().any(|id| id == test.id) {
+            continue;
+        }
+        let at = Instant::now();
+        let outcome = outcome(test, &bench);
+        times.tests_ms.insert(test.id, millis(at.elapsed()));
+        told(test, &outcome);
+        outcomes.push(outcome);
+    }
+    times.all_ms = millis(begun.elapsed());
+    time_looks(&bench, &mut times);
+    let run = Run {
+        format: FORMAT.to_owned(),
+        release: Tested {
+            name: candidate.name.clone(),
+            digest: candidate.digest,
+            vendor: candidate.manifest.vendor.clone(),
+        },
+        host,
+        basis: Basis {
+            catalogue: version,
+            catalogue_digest: catalogue_digest(set),
+            policy: set.digest(),
+            suite: SUITE_VERSION.to_owned(),
+            bounds: bench.bounds_digest,
+        },
+        profile,
+        seed,
+        engine: backend.name().as_str().to_owned(),
+        ending: only.is_empty().then(|| ending(&outcomes)),
+        outcomes,
+    };
+    Ok((run, times))
+}
+
+#[cfg(test)]
+fn variant(mut bench: Bench<'_>, rogue: Option<crate::bench::Rogue>) -> Bench<'_> {
+    bench.rogue = rogue;
+    bench
+}
+
+#[cfg(not(test))]
+fn variant(bench: Bench<'_>, (): ()) -> Bench<'_> {
+    bench
+}
+
+/// Names the catalogue of a policy set: a changed word in any krav changes it.
+#[must_use]
+pub fn catalogue_digest(set: &PolicySet) -> Digest {
+    let files = set.city().digests();
+    let lines: String = files
+        .iter()
+        .filter(|(path, _)| path.starts_with("catalogue/"))
+        .map(|(path, digest)| format!("{digest}  {path}\n"))
+        .collect();
+    Digest::of(lines.as_bytes())
+}
+
+fn outcome(test: &Test, bench: &Bench<'_>) -> Outcome {
+    let judged = (test.judge)(bench, test).unwrap_or_else(|fault| {
+        let (da, en) = (&fault.said.da, &fault.said.en);
+        Judged {
+            verdict: Verdict::Unproven,
+            why: Some(Said::new(
+                format!("Kunne ikke vises: {da} ({}).", fault.owner),
+                format!("Could not be shown: {en} ({}).", fault.owner),
+            )),
+            case: None,
+            figures: BTreeMap::new(),
+        }
+    });
+    let Judged { verdict, why, case, figures } = judged;
+    // What is said of a failure has no place beside a pass.
+    Outcome { test: test.id.to_owned(), verdict, why: why.filter(|_| verdict != Verdict::Pass), case, figures }
+}
+
+/// The run's ending. A test without an outcome counts as one that could not be shown.
+#[must_use]
+pub fn ending(outcomes: &[Outcome]) -> Ending {
+    let mut ending = Ending::Passed;
+    for outcome in outcomes {
+        let level = test(&outcome.test).map_or(Level::Must, |test| test.level);
+        match (outcome.verdict.fails(), level) {
+            (true, Level::Must) => return Ending::Failed,
+            (true, Level::Should) => ending = Ending::Warned,
+            (false, _) => {}
+        }
+    }
+    ending
+}
+
+fn time_looks(bench: &Bench<'_>, times: &mut Times) {
+    let walls = bench.walls();
+    times.looks = u64::try_from(walls.len()).unwrap_or(u64::MAX);
+    times.slowest_look_ms = walls.iter().max().copied().map_or(0, millis);
+    let sum: Duration = walls.iter().sum();
+    times.mean_look_us =
+        u64::try_from(sum.as_micros()).unwrap_or(u64::MAX).checked_div(times.looks).unwrap_or_default();
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "tests state what they expect")]
+mod tests {
+    use super::*;
+
+    fn outcome(test: &str, verdict: Verdict) -> Outcome {
+        Outcome { test: test.to_owned(), verdict, why: None, case: None, figures: BTreeMap::new() }
+    }
+
+    #[test]
+    fn lev_04n_what_could_not_be_shown_fails_the_run() {
+        let must = |verdict| ending(&[outcome("KT-DOR-001P", Verdict::Pass), outcome("KT-LIM-001N", verdict)]);
+        assert_eq!(must(Verdict::Unproven), Ending::Failed);
+        assert_eq!(must(Verdict::Fail), Ending::Failed);
+        for verdict in [Verdict::Pass, Verdict::NotApplicable, Verdict::Examine] {
+            assert_eq!(must(verdict), Ending::Passed, "{verdict:?}");
+        }
+        let should = |verdict| ending(&[outcome("KT-QUA-004P", verdict)]);
+        assert_eq!((should(Verdict::Fail), should(Verdict::Unproven)), (Ending::Warned, Ending::Warned));
+        assert_eq!(
+            ending(&[outcome("KT-XXX-999P", Verdict::Fail)]),
+            Ending::Failed,
+            "an unknown test is a mandatory one"
+        );
+    }
+
+    #[test]
+    fn gov_05n_a_run_in_other_bytes_is_no_run() {
+        let digest = Digest::of(b"x");
+        let run = Run {
+            format: FORMAT.to_owned(),
+            release: Tested { name: "x-1.0.0".to_owned(), digest, vendor: Name::new("x").unwrap() },
+            host: HostBuild { version: "1".to_owned(), digest },
+            basis: Basis {
+                catalogue: Version::new("0.1.0").unwrap(),
+                catalogue_digest: digest,
+                policy: digest,
+                suite: SUITE_VERSION.to_owned(),
+                bounds: digest,
+            },
+            profile: Profile::Dev,
+            seed: u64::MAX,
+            engine: "tract".to_owned(),
+            ending: Some(Ending::Passed),
+            outcomes: vec![outcome("KT-DOR-001P", Verdict::Pass)],
+        };
+        let bytes = run.to_json().unwrap();
+        assert_eq!(Run::from_json(&bytes).unwrap(), run, "GOV-05P");
+        let text = String::from_utf8(bytes).unwrap();
+        for (from, to) in [
+            ("\"seed\": ", "\"seed\":  "),
+            ("\n}\n", "\n}"),
+            ("\"outcomes\"", "\"more\": 1, \"outcomes\""),
+            ("run/1", "run/2"),
+        ] {
+            let changed = text.replacen(from, to, 1);
+            assert_ne!(changed, text, "{from}");
+            assert!(Run::from_json(changed.as_bytes()).is_err(), "{from}");
+        }
+    }
+}
