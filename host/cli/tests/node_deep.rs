@@ -88,7 +88,7 @@ fn cyb_01p_soak() {
     if !mounted {
         skip("the full disk of the soak: no file system of its own was mounted for the results");
     }
-    let sitting = soak(&city, frames, 60, &mut camera, &mut counter);
+    let sitting = soak(&city, frames, 20, &mut camera, &mut counter);
     let memory = &sitting.memory_kib;
     let part = |from: usize, to: usize| memory[from..to].iter().max().copied().unwrap_or_default() / 1024;
     println!(

@@ -207,13 +207,13 @@ impl City {
         self.leaves().iter().map(kind).collect()
     }
 
-    /// The windows' accounts: what each says of itself.
+    /// The windows' accounts: what each says of itself. A window that a kill cut off has none yet; the next start gives it one.
     pub(crate) fn windows(&self) -> Vec<Value> {
         let Ok(entries) = std::fs::read_dir(self.at("out")) else { return Vec::new() };
-        let read = |entry: std::io::Result<std::fs::DirEntry>| {
-            json(&std::fs::read(entry.unwrap().path().join("summary.json")).unwrap())
+        let summary = |entry: std::io::Result<std::fs::DirEntry>| {
+            std::fs::read(entry.unwrap().path().join("summary.json")).ok().map(|bytes| json(&bytes))
         };
-        entries.map(read).collect()
+        entries.filter_map(summary).collect()
     }
 
     /// Frames in all windows: in, with objects, empty, refused.

@@ -175,12 +175,13 @@ pub(crate) fn soak(city: &City, frames: u64, swap_every: u64, camera: &mut Camer
     let mut service = city.start();
     service.is("running", |h| h["condition"] == "running");
     let mut at_start = 0;
+    let mut step = 0;
     while sitting.frames < frames {
+        step += 1_u64;
         let shots = camera.shoot(16, 13);
         sitting.frames += shots.len() as u64;
         city.bring(&shots);
         service.saw(sitting.frames - at_start);
-        let step = sitting.frames / 16;
         if step.is_multiple_of(swap_every) {
             *counter += 1;
             city.release("honest", *counter, None);
@@ -190,7 +191,8 @@ pub(crate) fn soak(city: &City, frames: u64, swap_every: u64, camera: &mut Camer
             sitting.worker_kills += u64::from(kill_a_worker(&service));
         }
         if step % 50 == 30 {
-            sitting.full_disks += u64::from(fill_the_disk(city, &mut service));
+            let full = fill_the_disk(city, &mut service, camera, &mut sitting.frames, at_start);
+            sitting.full_disks += u64::from(full);
         }
         if step % 40 == 39 {
             service.signal("KILL");
@@ -233,11 +235,16 @@ fn memory(id: u32) -> Option<u64> {
 }
 
 /// Where the results lie on a small file system of their own: fills it, has the node close its window on it, and makes room again.
-fn fill_the_disk(city: &City, service: &mut Service) -> bool {
+fn fill_the_disk(city: &City, service: &mut Service, camera: &mut Camera, frames: &mut u64, at_start: u64) -> bool {
     let out = city.at("out");
     if !is_small(&out) {
         return false;
     }
+    // A window is open, so that there is something to write.
+    let shots = camera.shoot(5, 13);
+    *frames += 5;
+    city.bring(&shots);
+    service.saw(*frames - at_start);
     let failures = |service: &Service| {
         let metrics = service.get("/metrics").map(|(_, text)| text).unwrap_or_default();
         let line = metrics.lines().find_map(|line| line.strip_prefix("vaern_write_failures_total "));
@@ -248,6 +255,7 @@ fn fill_the_disk(city: &City, service: &mut Service) -> bool {
     while std::io::Write::write_all(&mut ballast, &[1; 4096]).is_ok() {}
     city.node(&["stop"]);
     until("the disk is full", || failures(service) > before);
+    drop(ballast);
     std::fs::remove_file(out.join(".ballast")).unwrap();
     let keys = ["jura", "systemejer"].map(|desk| city.at(&format!("keys/{desk}.secret.toml")));
     city.node(&["start", "--key", text(&keys[0]), "--key", text(&keys[1])]);
