@@ -8,7 +8,7 @@
 //!
 //! A frame is the node's own once the inbox has renamed it, and stays on the disk until its outcome is in the journal: a kill
 //! between the two shows it again, a kill after it removes it. The dispatcher hands out a frame and the seated release under one
-//! lock, so every frame sees one release and the frames of one release are neighbours. The [`Control`](control::Control) is asked
+//! lock, so every frame sees one release and the frames of one release are neighbours. The `Control` is asked
 //! before a frame is shown, after it was, and before what was found is written: what it does not permit leaves nothing.
 
 mod chain;
