@@ -71,6 +71,7 @@ fn min_01p_real_street_pictures_reach_the_plugin_masked_and_the_others_are_refus
     let draft = std::fs::read_to_string(demo.join("city/approval.toml")).unwrap();
     let draft_path = temp.path().join("approval.toml");
     std::fs::write(&draft_path, draft.replace("policy = \"koebenhavn\"", "policy = \"real-pictures\"")).unwrap();
+    std::fs::copy(demo.join("city/dpia.toml"), temp.path().join("dpia.toml")).unwrap();
     let release = temp.path().join("release");
     let (component, manifest) =
         (root().join("plugins/prebuilt/container-model.wasm"), root().join("plugins/container-model/vaern.toml"));
