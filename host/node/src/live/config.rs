@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use vaern_door::{Blame, Krav, Name};
+use vaern_door::{Blame, Krav, Name, guard};
 use vaern_policy::Place;
 
 /// Why a configuration is refused: the file, the line, and what is wrong there.
@@ -247,6 +247,7 @@ impl NodeConfig {
         }
         if let Some(metrics) = &self.metrics
             && !metrics.listen.ip().is_loopback()
+            && guard::stands("node.loopback")
         {
             return error("listen", format!("is {}: nothing is told unencrypted beyond this machine", metrics.listen));
         }

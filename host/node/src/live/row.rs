@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Deserializer, Serialize};
-use vaern_door::{Blame, Krav, Label, Rect, Size};
+use vaern_door::{Blame, Krav, Label, Rect, Size, guard};
 
 use crate::outcome::{FoundObject, FrameOutcome, FrameResult, Place, Refusal, SeenFrame};
 
@@ -81,7 +81,7 @@ impl Row {
             FrameResult::Refused(refusal) => {
                 Self::Refused { reason: Word(refusal.reason), krav: Word(refusal.krav.0), blame: refusal.blame }
             }
-            FrameResult::Seen(seen) if seen.objects.is_empty() => {
+            FrameResult::Seen(seen) if seen.objects.is_empty() && guard::stands("node.count-only") => {
                 Self::Empty { masked: seen.masked_share > 0.0, seconds_in_clear: seen.seconds_in_clear }
             }
             FrameResult::Seen(seen) => {
