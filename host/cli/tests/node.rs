@@ -66,6 +66,11 @@ fn gov_03n_a_local_stop_holds_through_a_restart_until_the_city_says_so_and_healt
     assert_eq!(service.get("/readyz").unwrap().0, 503);
     assert_eq!(service.get("/healthz").unwrap().0, 200, "health stays up");
     city.bring(&captures[3..6]);
+    // The inbox is looked into many times a second: whoever would see a frame would see these now.
+    for _ in 0..20 {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        assert_eq!(service.health()["frames"], 3, "a stopped node sees nothing");
+    }
     service.end();
 
     // Taking the order away is no start, and neither is an order by too few.
