@@ -14,7 +14,7 @@ use std::process::Output;
 use std::sync::OnceLock;
 
 use cap_std::fs::Dir;
-use program::{copy, json, stderr, text, vaern};
+use program::{copy, fresh_demo, json, stderr, text, vaern};
 use vaern_trust::SigningKeyPair;
 
 /// A demo with a compiled release.
@@ -22,10 +22,7 @@ fn demo() -> &'static Path {
     static DEMO: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
     &DEMO
         .get_or_init(|| {
-            let temp = tempfile::tempdir().unwrap();
-            let out = temp.path().join("demo");
-            let made = vaern(&["--json", "demo", "--frames", "4", "--out", text(&out)]);
-            assert_eq!(made.status.code(), Some(0), "{}", stderr(&made));
+            let ((temp, out), _) = fresh_demo("4");
             let compiled = compile(&out, &out.join("release"));
             assert_eq!(compiled.status.code(), Some(0), "{}", stderr(&compiled));
             (temp, out)

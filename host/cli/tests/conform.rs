@@ -12,21 +12,13 @@ mod program;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use program::{json, stderr, text, vaern};
+use program::{fresh_demo, json, stderr, text, vaern};
 use serde_json::Value;
 
 /// A demo, and the suite's result on its release.
 fn demo() -> &'static Path {
     static DEMO: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
-    &DEMO
-        .get_or_init(|| {
-            let temp = tempfile::tempdir().unwrap();
-            let out = temp.path().join("demo");
-            let made = vaern(&["demo", "--frames", "4", "--out", text(&out)]);
-            assert_eq!(made.status.code(), Some(0), "{}", stderr(&made));
-            (temp, out)
-        })
-        .1
+    &DEMO.get_or_init(|| fresh_demo("4").0).1
 }
 
 fn conform(more: &[&str]) -> std::process::Output {

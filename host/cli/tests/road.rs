@@ -13,20 +13,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-use program::{copy, json, skip, stderr, text, vaern};
+use program::{copy, fresh_demo, json, skip, stderr, text, vaern};
 
 /// One demo for all tests of this file; each test works on a copy of what it changes.
 fn demo() -> &'static Path {
     static DEMO: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
     &DEMO
         .get_or_init(|| {
-            let temp = tempfile::tempdir().unwrap();
-            let out = temp.path().join("demo");
-            let output = vaern(&["--json", "demo", "--frames", "12", "--out", text(&out)]);
-            assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-            let told = json(&output.stdout);
+            let (made, told) = fresh_demo("12");
             assert!(told["refused_before_approval"].as_str().unwrap().starts_with("approval"), "{told}");
-            (temp, out)
+            made
         })
         .1
 }

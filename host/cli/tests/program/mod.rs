@@ -6,7 +6,7 @@
     reason = "each test file uses a part; tests state what they expect"
 )]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -14,6 +14,15 @@ use serde_json::Value;
 /// Runs the program to its end, with models from nowhere but its arguments.
 pub(crate) fn vaern(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_vaern")).args(args).env_remove("VAERN_MODELS").output().unwrap()
+}
+
+/// Makes a demo in a folder of its own, which lasts as long as what is given back; and what the program said of it.
+pub(crate) fn fresh_demo(frames: &str) -> ((tempfile::TempDir, PathBuf), Value) {
+    let temp = tempfile::tempdir().unwrap();
+    let out = temp.path().join("demo");
+    let made = vaern(&["--json", "demo", "--frames", frames, "--out", text(&out)]);
+    assert_eq!(made.status.code(), Some(0), "{}", stderr(&made));
+    ((temp, out), json(&made.stdout))
 }
 
 pub(crate) fn stderr(output: &Output) -> String {
