@@ -431,7 +431,7 @@ pub(crate) fn cautions(set: &PolicySet, built: &Built, sandbox: Option<&SandboxI
     let mut add = |dk: &str, en: &str| cautions.push((dk.to_owned(), en.to_owned()));
     if built.drawn_streets_only {
         add(
-            "Sløringen bruger de indbyggede modeller, som kun kender tegnede gader. De må ikke bruges på fotografier.",
+            "Maskeringen bruger de indbyggede modeller, som kun kender tegnede gader. De må ikke bruges på fotografier.",
             "The masking uses the embedded models, which know drawn streets only. They must not be used on photographs.",
         );
     }
