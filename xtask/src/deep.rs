@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
-use crate::fuzz;
+use crate::{bench, fuzz};
 
 /// Seconds that each fuzz target gets in the deep tier.
 const FUZZ_SECONDS: u64 = 60;
@@ -125,8 +125,9 @@ pub(crate) fn run(root: &Path, filter: Option<&str>, list: bool) -> ExitCode {
     };
     let wanted = |item: &Item| filter.is_none_or(|part| item.name().contains(part));
     let chosen: Vec<&Item> = items.iter().filter(|item| wanted(item)).collect();
-    let fuzzed = filter.is_none_or(|part| "fuzz".contains(part));
-    if chosen.is_empty() && !fuzzed {
+    let apart = |name: &str| filter.is_none_or(|part| name.contains(part));
+    let (fuzzed, benched) = (apart("fuzz"), apart("bench"));
+    if chosen.is_empty() && !fuzzed && !benched {
         eprintln!("cargo xtask deep: nothing to run, and that is a failure");
         return ExitCode::FAILURE;
     }
@@ -134,6 +135,9 @@ pub(crate) fn run(root: &Path, filter: Option<&str>, list: bool) -> ExitCode {
         chosen.iter().for_each(|item| println!("{}  ({})", item.name(), item.why));
         if fuzzed {
             println!("fuzz  (every way in under coverage, {FUZZ_SECONDS} s each)");
+        }
+        if benched {
+            println!("bench  (what the sandbox costs, beside its peers)");
         }
         return ExitCode::SUCCESS;
     }
@@ -148,14 +152,19 @@ pub(crate) fn run(root: &Path, filter: Option<&str>, list: bool) -> ExitCode {
         println!("{:<6} {}  {:.0} s", outcome.word.text(), item.name(), outcome.seconds);
         outcome.figures.iter().for_each(|line| println!("         {line}"));
     }
-    if fuzzed {
-        let (word, lines) = fuzz::sitting(root, FUZZ_SECONDS, None);
+    let mut sat = |name: &str, (word, lines): (Word, Vec<String>)| {
         failed += usize::from(word == Word::Failed);
         skipped += usize::from(word == Word::Skip);
-        println!("{:<6} fuzz", word.text());
+        println!("{:<6} {name}", word.text());
         lines.iter().for_each(|line| println!("         {line}"));
+    };
+    if fuzzed {
+        sat("fuzz", fuzz::sitting(root, FUZZ_SECONDS, None));
     }
-    let all = chosen.len() + usize::from(fuzzed);
+    if benched {
+        sat("bench", bench::sitting(root));
+    }
+    let all = chosen.len() + usize::from(fuzzed) + usize::from(benched);
     println!("deep: {} passed, {failed} failed, {skipped} skipped", all - failed - skipped);
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

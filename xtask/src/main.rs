@@ -1,9 +1,10 @@
 //! Tasks of the repository itself: `cargo xtask plugins`, `cargo xtask readme`, `cargo xtask cases`, `cargo xtask deep`,
-//! `cargo xtask fuzz`, `cargo xtask guards`,
+//! `cargo xtask fuzz`, `cargo xtask guards`, `cargo xtask bench`,
 //! `cargo xtask attack-masking`.
 //!
 //! Exit status: 0 done, 1 something is stale or does not hold, 2 wrong use or a tool is missing, 3 internal fault.
 
+mod bench;
 mod cases;
 mod deep;
 mod fuzz;
@@ -59,6 +60,18 @@ enum Task {
         /// Only guards whose names begin with one of these, for example `privacy` or `privacy.fence`.
         only: Vec<String>,
     },
+    /// Measure what the sandbox costs beside bare wasmtime, Extism and native builds, in one run.
+    Bench {
+        /// Each line is measured once in every round.
+        #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(5..))]
+        rounds: u32,
+        /// Leave Extism out: it takes minutes to build.
+        #[arg(long)]
+        without_extism: bool,
+        /// Write the tables into docs/sandbox.md.
+        #[arg(long)]
+        write: bool,
+    },
     /// Attack what any masking tool made of a folder of pictures: `--before DIR --after DIR [--boxes FILE] [--out FILE]`.
     AttackMasking {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -97,6 +110,10 @@ fn main() -> ExitCode {
         Task::Cases => return cases::run(&repository()),
         Task::Fuzz { seconds, target } => return fuzz::run(&repository(), seconds, target.as_deref()),
         Task::Deep { filter, list } => return deep::run(&repository(), filter.as_deref(), list),
+        Task::Bench { rounds, without_extism, write } => {
+            let rounds = usize::try_from(rounds).unwrap_or(usize::MAX);
+            return bench::run(&repository(), bench::Wanted { rounds, extism: !without_extism }, write);
+        }
         Task::AttackMasking { arguments } => return attack_masking(&arguments),
         Task::Guards { only } => {
             return match guards::run(&repository(), &only) {

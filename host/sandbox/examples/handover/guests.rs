@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use vaern_door::Size;
+use vaern_door::{Digest, Size};
 use wasmtime::component::Component;
 use wasmtime::{Config, Engine, Instance, InstancePre, Linker, Module, Store, TypedFunc};
 
@@ -132,6 +132,7 @@ fn function(instance: &Instance, store: &mut Store<()>) -> TypedFunc<(i32, i32),
 pub(crate) struct Stored {
     engine: Engine,
     bytes: Vec<u8>,
+    digest: Digest,
 }
 
 impl Stored {
@@ -140,10 +141,12 @@ impl Stored {
         config.parallel_compilation(false);
         let engine = Engine::new(&config).unwrap();
         let bytes = engine.precompile_component(component).unwrap();
-        Self { engine, bytes }
+        let digest = Digest::of(&bytes);
+        Self { engine, bytes, digest }
     }
 
     pub(crate) fn load(&mut self) -> Component {
+        assert_eq!(Digest::of(&self.bytes), self.digest);
         // Bytes that this process compiled a moment ago.
         unsafe { Component::deserialize(&self.engine, &self.bytes).unwrap() }
     }
