@@ -32,13 +32,24 @@ impl Channels {
     /// The cells of a window, ready to be asked for.
     pub fn view(&self, window: &Window) -> View<'_> {
         let (wide, tall) = (window.x1 - window.x0, window.y1 - window.y0);
-        // Cell borders in quarters of the length: the window is cells 1 to 4, the rest its margin.
-        let border = |at: usize, from: i32, length: i32| from + ((at as i32 - 1) * length).div_euclid(4);
-        let cells = |from: i32, length: i32, limit: usize| {
-            std::array::from_fn(|at| inside((border(at, from, length), border(at + 1, from, length)), limit))
-        };
         View { channels: self, xs: cells(window.x0, wide, self.width), ys: cells(window.y0, tall, self.height) }
     }
+
+    /// The integral images, each of `height + 1` rows of `width + 1` sums.
+    pub(crate) fn sums(&self) -> impl Iterator<Item = &[u32]> {
+        self.sums.iter().map(Vec::as_slice)
+    }
+}
+
+/// Where cell `at` of a window of this length begins, counted from the window's own edge: in quarters of the length, so that the
+/// window is cells 1 to 4 and the rest its margin.
+pub(crate) fn border(at: usize, length: i32) -> i32 {
+    ((at as i32 - 1) * length).div_euclid(4)
+}
+
+/// The cells of one axis of a window, cut to the picture.
+pub(crate) fn cells(from: i32, length: i32, limit: usize) -> [(usize, usize); CELLS] {
+    std::array::from_fn(|at| inside((from + border(at, length), from + border(at + 1, length)), limit))
 }
 
 /// The cells of one window and its margin.

@@ -10,6 +10,7 @@
 #![deny(missing_docs)]
 
 mod channels;
+mod scan;
 mod score;
 mod trees;
 mod windows;
@@ -76,11 +77,7 @@ pub(crate) fn find(
     reject: &[i32],
     threshold: i32,
 ) -> Vec<(i32, Region)> {
-    let mut hits = Vec::new();
-    windows::each(channels.width, channels.height, |window| {
-        let sum = score::sum(channels, &window, trees, reject);
-        hits.extend(sum.filter(|sum| *sum > threshold).map(|sum| (sum, window)));
-    });
+    let mut hits = scan::hits(channels, trees, reject, threshold);
     // The strongest first, and of equals the first in the order of the windows: a total order.
     hits.sort_by_key(|(sum, window)| (-*sum, *window));
     hits.truncate(MOST_WINDOWS);

@@ -37,9 +37,14 @@ pub fn feature(channels: &Channels, view: &View<'_>, window: &Window, f: u16) ->
         let (channel, cell) = (f / (CELLS * CELLS), f % (CELLS * CELLS));
         return view.mean(channel, cell % CELLS, cell / CELLS);
     }
+    shape(channels, window, f - MEANS)
+}
+
+/// Place and shape of a window, 0 to 255.
+pub(crate) fn shape(channels: &Channels, window: &Window, which: usize) -> i32 {
     let (wide, tall) = (window.x1 - window.x0, window.y1 - window.y0);
     let height = (channels.height as i32).max(1);
-    match f - MEANS {
+    match which {
         0 => (window.y1 * 200 / height).clamp(0, 255),
         1 => (tall * 400 / height).clamp(0, 255),
         2 => (wide * 64 / tall.max(1)).clamp(0, 255),
