@@ -130,10 +130,17 @@ impl From<vaern_node::service::ServiceError> for Failure {
             vaern_node::service::ServiceError::Sink(error) => error.into(),
             vaern_node::service::ServiceError::Evidence(error) => error.into(),
             vaern_node::service::ServiceError::Collection(error) => error.into(),
+            vaern_node::service::ServiceError::Ledger(error) => error.into(),
             vaern_node::service::ServiceError::Run(error) => {
                 Self::refused(error.to_string(), Krav("STD-02"), Blame::Operator)
             }
         }
+    }
+}
+
+impl From<vaern_node::bits::LedgerError> for Failure {
+    fn from(error: vaern_node::bits::LedgerError) -> Self {
+        Self::refused(error.to_string(), error.krav(), error.blame()).mend(error.mend())
     }
 }
 

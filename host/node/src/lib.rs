@@ -4,6 +4,7 @@
 //! be asked, the sandbox what may be answered. What it adds is order, counting (frames in = seen + refused, always), and
 //! files that are written whole or not at all.
 
+pub mod bits;
 pub mod book;
 pub mod collection;
 pub mod facts;

@@ -1,7 +1,7 @@
 //! The main job as one call: an approved release, a gate, a folder in, files out.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use cap_std::fs::Dir;
@@ -11,14 +11,15 @@ use vaern_inference::{Backend, InferenceError, Model, ModelLimits};
 use vaern_policy::{ActivationFacts, PolicyError, PolicySet};
 use vaern_record::evidence::EvidenceError;
 use vaern_sandbox::wall::{Protection, Vendor, Wall, WallError, WallSettings};
-use vaern_sandbox::{Compiled, Engine, InProcess, Runner, SandboxError};
+use vaern_sandbox::{Compiled, Engine, InProcess, Ledger, Runner, SandboxError};
 use vaern_trust::{Approved, CompiledCode, Release, ReleaseError, TrustRoot};
 
+use crate::bits::{DurableLedger, LedgerError};
 use crate::collection::{Account, CollectionError, Collector, Kept, Plan};
 use crate::facts;
 use crate::gate::Built;
 use crate::keeper::{Keeper, KeptCount};
-use crate::outcome::{FrameResult, PolicyInfo, ReleaseInfo, Run, SandboxInfo, Summary};
+use crate::outcome::{FrameOutcome, FrameResult, PolicyInfo, ReleaseInfo, Run, SandboxInfo, Summary};
 use crate::pipeline::{self, Job, RunError, Task, Track};
 use crate::withhold::withhold;
 use crate::{report, sinks};
@@ -125,6 +126,9 @@ pub enum ServiceError {
     /// The collection.
     #[error(transparent)]
     Collection(#[from] CollectionError),
+    /// The vendors' bit ledger. Nothing that was charged is told.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
 }
 
 impl From<WallError> for AdmitError {
@@ -141,6 +145,7 @@ pub struct Seer {
     grants: Arc<Grants>,
     place: Place,
     keeper: Option<Keeper>,
+    ledger: Option<Mutex<DurableLedger>>,
 }
 
 /// Where a release runs.
@@ -166,6 +171,26 @@ impl Seer {
     pub fn keeping(mut self, keeper: Keeper) -> Self {
         self.keeper = Some(keeper);
         self
+    }
+
+    /// Charges a ledger that outlives the run. Without one, the budget is counted for each run alone.
+    #[must_use]
+    pub fn charging(mut self, ledger: DurableLedger) -> Self {
+        self.ledger = Some(Mutex::new(ledger));
+        self
+    }
+
+    /// Withholds what is beyond the vendor's budget; what is left is on the durable ledger when this returns. Answers with the
+    /// bits charged.
+    fn withhold(&self, frames: &mut [FrameOutcome], vendor: &Name, out: &Dir) -> Result<u64, LedgerError> {
+        let Some(durable) = &self.ledger else {
+            return Ok(withhold(&mut Ledger::new(&self.grants.output), frames, vendor, &self.grants, out));
+        };
+        let mut durable = durable.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = durable.ledger().bits();
+        let bits = withhold(durable.ledger(), frames, vendor, &self.grants, out);
+        durable.save()?;
+        Ok(bits - before)
     }
 
     /// What became of the evidence of the last run. `None` where none is kept.
@@ -283,7 +308,7 @@ pub fn prepare_with(
         None => Wall::build(settings, vendor)?,
         Some(code) => Wall::with_code(settings, vendor, code)?,
     };
-    Ok(Seer { grants, place: Place::Walled(wall), keeper: None })
+    Ok(Seer { grants, place: Place::Walled(wall), keeper: None, ledger: None })
 }
 
 /// Compiles the component and loads the models in this process, under the limits of the grants. Not for a node: vendor code
@@ -303,7 +328,7 @@ pub fn prepare_here(release: &Release<Approved>, set: &PolicySet, backend: &dyn 
     let engine = Engine::new()?;
     let compiled = engine.compile(release.component(), &grants.limits)?;
     let place = Place::Here { engine, compiled: Box::new(compiled), models };
-    let seer = Seer { grants: Arc::new(grants), place, keeper: None };
+    let seer = Seer { grants: Arc::new(grants), place, keeper: None, ledger: None };
     // A plugin that describes itself otherwise than its manifest is refused now, not at the first frame.
     drop(seer.runner()?);
     Ok(seer)
@@ -385,7 +410,8 @@ fn go(
         progress,
     };
     let mut frames = pipeline::run(&setup.built.gate, &job)?;
-    let bits_charged = release.as_ref().map(|(_, vendor, seer)| withhold(&mut frames, vendor, &seer.grants, setup.out));
+    let withheld = release.as_ref().map(|(_, vendor, seer)| seer.withhold(&mut frames, vendor, setup.out));
+    let bits_charged = withheld.transpose()?;
     // What was withheld is not there any more, so no evidence of it is sealed.
     if let Some(keeper) = release.as_ref().and_then(|(_, _, seer)| seer.keeper.as_ref()) {
         keeper.seal(&frames, setup.now)?;

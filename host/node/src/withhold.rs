@@ -11,15 +11,20 @@ use crate::outcome::{FrameOutcome, FrameResult, Refusal};
 
 /// Charges every frame to the vendor's budget and withholds what does not fit. A withheld frame looks the same whatever the plugin
 /// had said, its picture included. Answers with the bits charged.
-pub(crate) fn withhold(frames: &mut [FrameOutcome], vendor: &Name, grants: &Grants, out: &Dir) -> u64 {
-    let mut ledger = Ledger::new(&grants.output);
+pub(crate) fn withhold(
+    ledger: &mut Ledger,
+    frames: &mut [FrameOutcome],
+    vendor: &Name,
+    grants: &Grants,
+    out: &Dir,
+) -> u64 {
     let mut now = 0;
     for frame in frames {
         let picture = match &frame.result {
             FrameResult::Seen(seen) => seen.picture.clone(),
             FrameResult::Refused(_) => None,
         };
-        if charge(&mut ledger, &mut now, vendor, grants, &mut frame.result) == Verdict::Withheld {
+        if charge(ledger, &mut now, vendor, grants, &mut frame.result) == Verdict::Withheld {
             if let Some(picture) = picture {
                 // It tells that the plugin answered. Where it cannot be removed, the account still does not name it.
                 let _ = out.remove_file(picture);
@@ -143,7 +148,8 @@ mod tests {
                 dir.write(seen.picture.as_ref().unwrap(), b"jpeg").unwrap();
             }
         }
-        let charged = withhold(&mut frames, &Name::new("v").unwrap(), &grants(bits), &dir);
+        let mut ledger = Ledger::new(&grants(bits).output);
+        let charged = withhold(&mut ledger, &mut frames, &Name::new("v").unwrap(), &grants(bits), &dir);
         let mut left: Vec<String> =
             dir.entries().unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
         left.sort();

@@ -118,6 +118,16 @@ impl Ledger {
         verdict
     }
 
+    /// What each vendor has said that has not leaked away: thousandths of a bit, and until when they leaked. For keeping.
+    pub fn said(&self) -> impl Iterator<Item = (&Name, u64, i64)> {
+        self.buckets.iter().map(|(vendor, bucket)| (vendor, bucket.level, bucket.at_ms))
+    }
+
+    /// Takes up what was kept of a vendor.
+    pub fn resume(&mut self, vendor: Name, millibits: u64, at_ms: i64) {
+        self.buckets.insert(vendor, Bucket { level: millibits, at_ms });
+    }
+
     /// Answers withheld so far.
     #[must_use]
     pub const fn withheld(&self) -> u64 {

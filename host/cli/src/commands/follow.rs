@@ -1,6 +1,6 @@
 //! What `vaern run` needs to follow a channel: the channel's files, and the node's own floor.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 use vaern_door::{Digest, Name};
@@ -38,6 +38,11 @@ pub(crate) struct Followed {
 }
 
 impl Follow {
+    /// The node's state directory, if it is named.
+    pub(crate) fn state(&self) -> Option<&Path> {
+        self.state.as_deref()
+    }
+
     /// Takes the channel, if one is named.
     pub(crate) fn take(&self, trust: &TrustRoot, output: &Output) -> Result<Option<Followed>, Failure> {
         let (Some(channel), Some(state)) = (&self.channel, &self.state) else { return Ok(None) };

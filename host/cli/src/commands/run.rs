@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use vaern_door::Name;
+use vaern_node::bits::DurableLedger;
 use vaern_node::outcome::Summary;
 use vaern_node::service::{self, Setup};
+use vaern_policy::PolicySet;
 
 use crate::commands::book::{self, EvidenceArgs, LogArgs};
 use crate::commands::compile::Code;
@@ -48,6 +50,10 @@ pub(crate) struct Args {
     log: LogArgs,
     #[command(flatten)]
     evidence: EvidenceArgs,
+    /// Folder that keeps what each vendor's answers have carried, so that the next run is no new budget. Without it, that folder is
+    /// the one of --state; without either, the budget is counted for this run alone.
+    #[arg(long, value_name = "DIR")]
+    ledger: Option<PathBuf>,
     #[command(flatten)]
     follow: Follow,
     #[command(flatten)]
@@ -97,11 +103,16 @@ fn once(
             followed.policy_set(&set.purpose.policy_set, mark)?;
         }
     }
+    let ledger = ledger(args, &set, output)?;
     let backend = args.engine.open()?;
     let built = gate::gate(&set, &args.engine, backend.as_ref(), output)?;
     let code = args.code.of(&release, &trust, output)?;
     let seer = service::prepare_with(&release, code.as_ref(), &set, args.wall.settings(&args.engine)?)?;
     drop(code);
+    let seer = match ledger {
+        Some(ledger) => seer.charging(ledger),
+        None => seer,
+    };
     let mut book = args.log.open()?;
     let seer = args.evidence.keeping(seer, book.as_mut(), &release, &set, &built)?;
     let out = files::make_dir("output", out_path)?;
@@ -120,6 +131,23 @@ fn once(
         with_progress(output, |progress| service::look(&setup, &release, &seer, progress))
     })?;
     finish(&summary, out_path, output)
+}
+
+/// The vendors' bit ledger, held from before the first frame to the end of the run.
+fn ledger(args: &Args, set: &PolicySet, output: &Output) -> Result<Option<DurableLedger>, Failure> {
+    let dir = match (&args.ledger, args.follow.state()) {
+        (Some(path), _) => files::make_dir("ledger", path)?,
+        (None, Some(state)) => files::open_dir("state", state)?,
+        (None, None) => {
+            if set.purpose.operating {
+                output.say(
+                    "vaern: the vendor's bits are counted for this run alone; --ledger keeps them from run to run",
+                );
+            }
+            return Ok(None);
+        }
+    };
+    Ok(Some(DurableLedger::open(dir, &set.profile.output)?))
 }
 
 /// Threads: one for each core that the system gives.

@@ -13,7 +13,6 @@ use cap_std::fs::Dir;
 use vaern_door::{Blame, Digest, Size};
 use vaern_record::AuditError;
 use vaern_record::log::{Floor as LogFloor, StopCause, SwapCause};
-use vaern_sandbox::Ledger;
 
 use super::chain::Rules;
 use super::config::WindowPart;
@@ -23,6 +22,7 @@ use super::journal::{Journal, JournalError, OpenWindow, Risk, Stop, WindowReleas
 use super::metrics::Status;
 use super::row::Row;
 use super::seat::Seat;
+use crate::bits::{DurableLedger, LedgerError};
 use crate::book::{Book, LINK, Link};
 use crate::gate::Built;
 use crate::outcome::{FrameResult, ReleaseInfo, Run, SandboxInfo};
@@ -90,6 +90,9 @@ pub(crate) enum ClerkError {
     /// The folder of the results.
     #[error("the folder for results: {0}")]
     Out(std::io::Error),
+    /// The vendors' bit ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
     /// The journal holds a box that is none.
     #[error("the journal holds a box that is none")]
     Row,
@@ -101,6 +104,7 @@ impl ClerkError {
             Self::Journal(error) => error.krav(),
             Self::Log(error) => error.krav(),
             Self::Sink(error) => error.krav(),
+            Self::Ledger(error) => error.krav(),
             Self::Out(_) => vaern_door::Krav("SKJ-09"),
             Self::Row | Self::Open(_) => vaern_door::Krav("GOV-05"),
         }
@@ -163,7 +167,7 @@ pub(crate) struct Clerk<'a> {
     desk: Desk<'a>,
     log: LogBook,
     journal: Option<Journal>,
-    ledger: Ledger,
+    ledger: DurableLedger,
     capture_ms: i64,
     seat: Option<Arc<Seat>>,
     open: Option<(OpenWindow, u32)>,
@@ -178,7 +182,9 @@ pub(crate) struct Clerk<'a> {
 impl<'a> Clerk<'a> {
     /// A clerk over an open journal. The window that a crash left open is closed now, with every frame that has an outcome.
     pub(crate) fn new(desk: Desk<'a>, log: LogBook, journal: Journal) -> Result<Self, ClerkError> {
-        let ledger = Ledger::new(&desk.rules.set.profile.output);
+        // What the vendors said before the restart is not forgotten, and a ledger that cannot be read is no empty one.
+        let state = desk.state.try_clone().map_err(LedgerError::Io)?;
+        let ledger = DurableLedger::open(state, &desk.rules.set.profile.output)?;
         let mut clerk = Self {
             desk,
             log,
@@ -309,13 +315,17 @@ impl<'a> Clerk<'a> {
         }
         if let Some(seat) = &self.seat {
             let live = &seat.live;
-            withhold::charge(&mut self.ledger, &mut self.capture_ms, live.vendor(), live.grants(), &mut result);
+            withhold::charge(self.ledger.ledger(), &mut self.capture_ms, live.vendor(), live.grants(), &mut result);
         }
         Row::of(&result)
     }
 
     fn write(&mut self, batch: &mut Vec<(Taken, Row)>) {
         if batch.is_empty() {
+            return;
+        }
+        // What they cost is on disk before they are.
+        if self.try_until(|clerk| Ok(clerk.ledger.save()?)).is_none() {
             return;
         }
         let rows: Vec<(u64, Row)> = batch.iter().map(|(taken, row)| (taken.seq, row.clone())).collect();
