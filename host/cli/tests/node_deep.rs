@@ -1,7 +1,7 @@
 //! The node over a long time: kills at any moment, and a soak of swaps, deaths, torn pictures, lost fixes and a full disk.
 //!
-//! `VAERN_ROUNDS` is the number of kills, `VAERN_SOAK` the folder of a soak that goes on where the last sitting ended, `VAERN_SOAK_FRAMES`
-//! how many frames a sitting has.
+//! `VAERN_ROUNDS` is the number of kills and `VAERN_SEED` where their moments come from; `VAERN_SOAK` is the folder of a soak that goes
+//! on where the last sitting ended, `VAERN_SOAK_FRAMES` how many frames a sitting has.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -15,10 +15,11 @@ mod program;
 
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nodes::City;
-use nodes::rounds::{Camera, kills, soak};
+use nodes::rounds::{Camera, kills};
+use nodes::soak::{self, Books, Rhythm};
 use program::{skip, text};
 
 const WINDOWS: &str = "[window]\nframes = 40\n[swap]\nshadow_frames = 3\nwatch_frames = 3\n";
@@ -38,9 +39,11 @@ fn cyb_01n_a_kill_at_any_moment_loses_no_frame_and_counts_none_twice() {
 #[test]
 fn cyb_01p_swaps_dying_workers_and_torn_pictures_and_the_account_holds() {
     let city = City::new(WINDOWS);
-    city.release("honest", 1, None);
-    let sitting = soak(&city, 48, 2, &mut Camera::new(0), &mut 1);
-    assert!(sitting.swaps > 0);
+    let mut books = Books::default();
+    soak::release(&city, &mut books);
+    let rhythm = Rhythm { batch: 16, life: 3, worker_kill: 3, swap_batches: 2, swap_pause: Duration::ZERO };
+    soak::soak(&city, 48, &rhythm, &mut Camera::new(0), &mut books, |_| {});
+    assert!(books.swaps > 0 && books.worker_kills > 0 && books.kills > 0, "{books:?}");
 }
 
 #[test]
@@ -60,53 +63,68 @@ fn cyb_01n_many_kills() {
 #[ignore = "deep: a soak that goes on over several sittings"]
 fn cyb_01p_soak() {
     let frames = number("VAERN_SOAK_FRAMES", 5_000);
-    let (temp, at) = match std::env::var_os("VAERN_SOAK") {
-        Some(folder) => (None, PathBuf::from(folder)),
-        None => {
+    let kept_at = std::env::var_os("VAERN_SOAK").map(PathBuf::from);
+    let (temp, at) = kept_at.map_or_else(
+        || {
             let temp = tempfile::tempdir().unwrap();
             let at = temp.path().to_owned();
             (Some(temp), at)
-        }
-    };
+        },
+        |at| (None, at),
+    );
     let kept = at.join("soak.json");
-    let (city, mut camera, mut counter) = match std::fs::read(&kept) {
+    let (city, mut books) = match std::fs::read(&kept) {
         Ok(bytes) => {
-            let [next, counter, port]: [u64; 3] = serde_json::from_slice(&bytes).unwrap();
-            (City::again(at.clone(), u16::try_from(port).unwrap()), Camera::new(next), counter)
+            let books: Books = serde_json::from_slice(&bytes).unwrap();
+            (City::again(at, books.port), books)
         }
         Err(_) => {
-            let city = City::make(temp, at.clone(), WINDOWS);
-            city.release("honest", 1, None);
-            (city, Camera::new(0), 1)
+            let more = "when_full = \"wait\"\n[window]\nframes = 500\n[swap]\nshadow_frames = 20\nwatch_frames = 40\n";
+            let city = City::make(temp, at, more);
+            let mut books = Books::default();
+            books.port = city.port();
+            soak::release(&city, &mut books);
+            (city, books)
         }
     };
-    // A small file system of its own for the results, where this machine lets a test have one. A soak that goes on keeps its results.
-    std::fs::create_dir_all(city.at("out")).unwrap();
-    let mount =
-        || Command::new("mount").args(["-t", "tmpfs", "-o", "size=48m", "tmpfs", text(&city.at("out"))]).output();
-    let mounted = std::env::var_os("VAERN_SOAK").is_none() && mount().is_ok_and(|output| output.status.success());
+    // A small file system of its own for the results, where this machine lets a test have one.
+    let out = city.at("out");
+    std::fs::create_dir_all(&out).unwrap();
+    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=48m", "tmpfs", text(&out)]).output();
+    let mounted = mounted.is_ok_and(|output| output.status.success());
     if !mounted {
         skip("the full disk of the soak: no file system of its own was mounted for the results");
     }
-    let sitting = soak(&city, frames, 20, &mut camera, &mut counter);
-    let memory = &sitting.memory_kib;
-    let part = |from: usize, to: usize| memory[from..to].iter().max().copied().unwrap_or_default() / 1024;
-    println!(
-        "DEEP {} frames, {} swaps, {} workers killed, {} kills of the node, {} full disks; every frame accounted for once; resident \
-         memory {} MiB at most in the first half, {} MiB in the second",
-        sitting.frames,
-        sitting.swaps,
-        sitting.worker_kills,
-        sitting.rounds,
-        sitting.full_disks,
-        part(0, memory.len() / 2),
-        part(memory.len() / 2, memory.len())
-    );
+    let rhythm =
+        Rhythm { batch: 100, life: 600, worker_kill: 60, swap_batches: 10, swap_pause: Duration::from_secs(60) };
+    // Ten captures a minute: so the vendor's bits of the hour are enough for some of what is found, and not for all.
+    let mut camera = Camera::small(books.brought, 6);
+    soak::soak(&city, frames, &rhythm, &mut camera, &mut books, |books| {
+        std::fs::write(&kept, serde_json::to_vec(books).unwrap()).unwrap();
+        let [frames, first, last] = books.memory.last().copied().unwrap_or_default();
+        // For a sitting that is cut off: so far it held.
+        println!("DEEP so far {} frames; in this life {first} KiB, and {last} KiB after {frames} more", books.frames);
+    });
     if mounted {
-        let _ = Command::new("umount").arg(text(&city.at("out"))).output();
-    } else {
-        std::fs::write(&kept, serde_json::to_vec(&[camera.shot(), counter, city.port().into()]).unwrap()).unwrap();
+        let _ = Command::new("umount").arg(text(&out)).output();
     }
+    let grown = books.memory.iter().map(|[_, first, last]| last.saturating_sub(*first)).max().unwrap_or_default();
+    let most = books.memory.iter().map(|[_, _, last]| *last).max().unwrap_or_default();
+    println!(
+        "DEEP {} frames ({} with objects, {} without, {} refused by name), {} objects, {} swaps, {} workers killed, {} kills of the node, \
+         {} full disks; every frame accounted for once; {} lives of the service, resident memory {most} KiB at most, grown by {grown} \
+         KiB at most in one life",
+        books.frames,
+        books.found,
+        books.empty,
+        books.refused,
+        books.objects,
+        books.swaps,
+        books.worker_kills,
+        books.kills,
+        books.full_disks,
+        books.memory.len(),
+    );
 }
 
 fn p99(mut times: Vec<f64>) -> f64 {

@@ -9,6 +9,7 @@
 )]
 
 pub(crate) mod rounds;
+pub(crate) mod soak;
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -318,7 +319,12 @@ impl Drop for Service {
 
 /// Captures of one drive, named in their order. Some lie outside the fence or have no fix.
 pub(crate) fn drive(frames: usize) -> Vec<(String, Vec<u8>)> {
-    let drive = Drive::generate(7, frames, (320, 180));
+    drive_of(frames, (320, 180))
+}
+
+/// The same in another size.
+pub(crate) fn drive_of(frames: usize, size: (u16, u16)) -> Vec<(String, Vec<u8>)> {
+    let drive = Drive::generate(7, frames, size);
     drive.map(|frame| frame.unwrap()).map(|frame| (frame.truth.name.clone(), frame.jpeg)).collect()
 }
 

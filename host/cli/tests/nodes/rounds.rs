@@ -1,15 +1,15 @@
-//! Kills at any moment and weeks in short: what a node goes through, and the account that must hold after it.
+//! Kills at any moment, and the account that must hold after each.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
-use super::{City, Service, drive, holds, until};
+use super::{City, drive_of, holds, until};
 use crate::program::{stderr, text, vaern};
 
 /// What a sitting came to.
@@ -17,21 +17,24 @@ use crate::program::{stderr, text, vaern};
 pub(crate) struct Sitting {
     pub(crate) rounds: u64,
     pub(crate) frames: u64,
-    pub(crate) swaps: u64,
-    pub(crate) worker_kills: u64,
-    pub(crate) full_disks: u64,
-    pub(crate) memory_kib: Vec<u64>,
 }
 
 /// Captures that are told apart by their bytes: the same drive again and again, each with a comment of its own.
 pub(crate) struct Camera {
     base: Vec<Vec<u8>>,
     next: u64,
+    /// Seconds from one capture to the next by the camera's clock; none leaves the clock of the drive.
+    pace: Option<i64>,
 }
 
 impl Camera {
     pub(crate) fn new(next: u64) -> Self {
-        Self { base: drive(12).into_iter().map(|(_, bytes)| bytes).collect(), next }
+        Self { base: drive_of(12, (320, 180)).into_iter().map(|(_, bytes)| bytes).collect(), next, pace: None }
+    }
+
+    /// A camera with small frames, whose clock goes on by `pace` seconds from capture to capture.
+    pub(crate) fn small(next: u64, pace: i64) -> Self {
+        Self { base: drive_of(12, (128, 96)).into_iter().map(|(_, bytes)| bytes).collect(), next, pace: Some(pace) }
     }
 
     /// Captures shot so far.
@@ -54,6 +57,9 @@ impl Camera {
                 bytes.extend(length);
                 bytes.extend(comment.bytes());
                 bytes.extend(&base[2..]);
+                if let Some(pace) = self.pace {
+                    set_clock(&mut bytes, pace * i64::try_from(number).unwrap());
+                }
                 match number % torn {
                     3 => bytes.truncate(bytes.len() / 2),
                     5 => bytes = format!("no picture, but number {number}").into_bytes(),
@@ -62,6 +68,28 @@ impl Camera {
                 (format!("{number:012}.jpg"), bytes)
             })
             .collect()
+    }
+}
+
+/// Moves the times of a capture of the drawn drive to `seconds` after the drive's hour.
+fn set_clock(jpeg: &mut [u8], seconds: i64) {
+    let (hour, two_hours) = (Timestamp::from_second(1_779_264_000).unwrap(), SignedDuration::from_hours(2));
+    let utc = hour + SignedDuration::from_secs(seconds);
+    let written = |at: Timestamp, form: &str| at.strftime(form).to_string().into_bytes();
+    let (local, day) = (written(utc + two_hours, "%Y:%m:%d %H:%M:%S"), written(utc, "%Y:%m:%d"));
+    let head: Vec<usize> = (0..jpeg.len().min(16_384)).filter(|at| jpeg[*at..].starts_with(b"2026:05:20")).collect();
+    for at in head {
+        let text = if jpeg[at + 10] == b' ' { &local } else { &day };
+        jpeg[at..at + text.len()].copy_from_slice(text);
+    }
+    // The hour, the minute and the second by GPS, as fractions.
+    let fractions = |hour: u32, minute: u32| [hour, 1, minute, 1].map(u32::to_le_bytes).concat();
+    let old = fractions(8, 12);
+    let zoned = utc.to_zoned(TimeZone::UTC);
+    let part = |part: i8| u32::try_from(part).unwrap();
+    if let Some(at) = jpeg.windows(16).position(|window| window == old) {
+        jpeg[at..at + 16].copy_from_slice(&fractions(part(zoned.hour()), part(zoned.minute())));
+        jpeg[at + 16..at + 20].copy_from_slice(&(part(zoned.second()) * 1000).to_le_bytes());
     }
 }
 
@@ -137,7 +165,7 @@ pub(crate) fn balanced(city: &City, brought: u64) {
 }
 
 /// Frames of each run that has its end in the log.
-fn runs(city: &City) -> BTreeMap<String, u64> {
+pub(crate) fn runs(city: &City) -> BTreeMap<String, u64> {
     let mut runs = BTreeMap::new();
     for leaf in city.leaves() {
         if let Some(ended) = leaf.pointer("/record/event/run_ended") {
@@ -149,7 +177,7 @@ fn runs(city: &City) -> BTreeMap<String, u64> {
     runs
 }
 
-fn verify(city: &City) {
+pub(crate) fn verify(city: &City) {
     let log = city.at("log");
     if !log.join("checkpoint").exists() {
         return;
@@ -166,106 +194,4 @@ fn no_raw_pixel(city: &City, camera: &Camera, round: u64) {
         let folder = city.at(folder);
         assert!(!folder.exists() || !holds(&folder, needle), "a raw picture in {}", folder.display());
     }
-}
-
-/// Weeks in short: swaps, dying workers, torn pictures, lost fixes, a full disk, and now and then a kill.
-pub(crate) fn soak(city: &City, frames: u64, swap_every: u64, camera: &mut Camera, counter: &mut u64) -> Sitting {
-    let mut sitting = Sitting::default();
-    let before = brought(city);
-    let mut service = city.start();
-    service.is("running", |h| h["condition"] == "running");
-    let mut at_start = 0;
-    let mut step = 0;
-    while sitting.frames < frames {
-        step += 1_u64;
-        let shots = camera.shoot(16, 13);
-        sitting.frames += shots.len() as u64;
-        city.bring(&shots);
-        service.saw(sitting.frames - at_start);
-        if step.is_multiple_of(swap_every) {
-            *counter += 1;
-            city.release("honest", *counter, None);
-            sitting.swaps += 1;
-        }
-        if step % 5 == 2 {
-            sitting.worker_kills += u64::from(kill_a_worker(&service));
-        }
-        if step % 50 == 30 {
-            let full = fill_the_disk(city, &mut service, camera, &mut sitting.frames, at_start);
-            sitting.full_disks += u64::from(full);
-        }
-        if step % 40 == 39 {
-            service.signal("KILL");
-            drop(service);
-            service = city.start();
-            service.is("running", |h| h["condition"] == "running");
-            at_start = sitting.frames;
-            sitting.rounds += 1;
-        }
-        if step % 10 == 9 {
-            sitting.memory_kib.extend(memory(service.id()));
-        }
-    }
-    until("all captures have an outcome", || city.left() == 0);
-    service.end();
-    balanced(city, before + sitting.frames);
-    sitting
-}
-
-/// What was brought in the sittings before.
-fn brought(city: &City) -> u64 {
-    city.account()[0] + city.left() as u64
-}
-
-/// Kills one of the service's workers, as the kernel does when memory is short.
-fn kill_a_worker(service: &Service) -> bool {
-    let id = service.id();
-    let Ok(tasks) = std::fs::read_dir(format!("/proc/{id}/task")) else { return false };
-    let children: String =
-        tasks.flatten().map(|task| std::fs::read_to_string(task.path().join("children")).unwrap_or_default()).collect();
-    children.split_whitespace().next().is_some_and(|child| {
-        Command::new("kill").args(["-s", "KILL", child]).status().is_ok_and(|status| status.success())
-    })
-}
-
-/// Resident memory in KiB.
-fn memory(id: u32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
-    status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.trim().trim_end_matches(" kB").trim().parse().ok()
-}
-
-/// Where the results lie on a small file system of their own: fills it, has the node close its window on it, and makes room again.
-fn fill_the_disk(city: &City, service: &mut Service, camera: &mut Camera, frames: &mut u64, at_start: u64) -> bool {
-    let out = city.at("out");
-    if !is_small(&out) {
-        return false;
-    }
-    // A window is open, so that there is something to write.
-    let shots = camera.shoot(5, 13);
-    *frames += 5;
-    city.bring(&shots);
-    service.saw(*frames - at_start);
-    let failures = |service: &Service| {
-        let metrics = service.get("/metrics").map(|(_, text)| text).unwrap_or_default();
-        let line = metrics.lines().find_map(|line| line.strip_prefix("vaern_write_failures_total "));
-        line.and_then(|count| count.parse::<u64>().ok()).unwrap_or_default()
-    };
-    let before = failures(service);
-    let mut ballast = std::fs::File::create(out.join(".ballast")).unwrap();
-    while std::io::Write::write_all(&mut ballast, &[1; 4096]).is_ok() {}
-    city.node(&["stop"]);
-    until("the disk is full", || failures(service) > before);
-    drop(ballast);
-    std::fs::remove_file(out.join(".ballast")).unwrap();
-    let keys = ["jura", "systemejer"].map(|desk| city.at(&format!("keys/{desk}.secret.toml")));
-    city.node(&["start", "--key", text(&keys[0]), "--key", text(&keys[1])]);
-    service.is("running", |h| h["condition"] == "running");
-    true
-}
-
-/// Whether a folder lies on a file system of a few megabytes, so that a test may fill it.
-fn is_small(folder: &Path) -> bool {
-    let Ok(output) = Command::new("df").args(["--output=size", "-k", text(folder)]).output() else { return false };
-    let kib = String::from_utf8_lossy(&output.stdout).lines().nth(1).and_then(|line| line.trim().parse::<u64>().ok());
-    kib.is_some_and(|kib| kib < 64 << 10)
 }
