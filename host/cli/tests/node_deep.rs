@@ -18,7 +18,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nodes::City;
-use nodes::rounds::{Camera, kills};
+use nodes::rounds::{Camera, cuts, kills};
 use nodes::soak::{self, Books, Rhythm};
 use program::{skip, text};
 
@@ -55,6 +55,22 @@ fn cyb_01n_many_kills() {
     let sitting = kills(&city, rounds, seed);
     println!(
         "DEEP {} kills, {} frames, none lost, none twice, log and floor whole each time",
+        sitting.rounds, sitting.frames
+    );
+}
+
+#[test]
+#[ignore = "deep: a kill at each call that changes the disk"]
+fn cyb_01n_killed_at_every_write() {
+    if Command::new("strace").arg("-V").output().is_err() {
+        return skip("a kill at every write: strace is not installed");
+    }
+    let city = City::new("[window]\nframes = 4\n[swap]\nshadow_frames = 2\nwatch_frames = 2\n");
+    let mut books = Books::default();
+    soak::release(&city, &mut books);
+    let sitting = cuts(&city, u32::try_from(number("VAERN_CUTS", 400)).unwrap(), &mut books);
+    println!(
+        "DEEP {} kills, each at another call that changes the disk; {} frames, none lost, none twice, log and floor whole each time",
         sitting.rounds, sitting.frames
     );
 }
@@ -101,19 +117,21 @@ fn cyb_01p_soak() {
     let mut camera = Camera::small(books.brought, 6);
     soak::soak(&city, frames, &rhythm, &mut camera, &mut books, |books| {
         std::fs::write(&kept, serde_json::to_vec(books).unwrap()).unwrap();
-        let [frames, first, last] = books.memory.last().copied().unwrap_or_default();
+        let [frames, second, last] = books.memory.last().copied().unwrap_or_default();
         // For a sitting that is cut off: so far it held.
-        println!("DEEP so far {} frames; in this life {first} KiB, and {last} KiB after {frames} more", books.frames);
+        println!(
+            "DEEP so far {} frames; in a life of {frames} at most {second} KiB in its second quarter, {last} KiB in its last",
+            books.frames
+        );
     });
     if mounted {
         let _ = Command::new("umount").arg(text(&out)).output();
     }
-    let grown = books.memory.iter().map(|[_, first, last]| last.saturating_sub(*first)).max().unwrap_or_default();
-    let most = books.memory.iter().map(|[_, _, last]| *last).max().unwrap_or_default();
+    let quarter = |at: usize| books.memory.iter().map(|life| life[at]).max().unwrap_or_default();
     println!(
         "DEEP {} frames ({} with objects, {} without, {} refused by name), {} objects, {} swaps, {} workers killed, {} kills of the node, \
-         {} full disks; every frame accounted for once; {} lives of the service, resident memory {most} KiB at most, grown by {grown} \
-         KiB at most in one life",
+         {} full disks; every frame accounted for once; in {} lives of the service resident memory was {} KiB at most in a second \
+         quarter, {} KiB in a last",
         books.frames,
         books.found,
         books.empty,
@@ -124,6 +142,8 @@ fn cyb_01p_soak() {
         books.kills,
         books.full_disks,
         books.memory.len(),
+        quarter(1),
+        quarter(2),
     );
 }
 

@@ -187,6 +187,22 @@ impl City {
         Service { child, port: self.port }
     }
 
+    /// The service under a tracer that kills it with the `number`-th of these calls of any one of its threads, before the call is made.
+    pub(crate) fn start_to_be_cut(&self, calls: &str, number: u32) -> Service {
+        let errors = std::fs::OpenOptions::new().create(true).append(true).open(self.at("node.err")).unwrap();
+        let child = Command::new("strace")
+            .args(["-qq", "-f", "--seccomp-bpf", "-o", "/dev/null"])
+            .args(["-e", &format!("trace={calls}"), "-e", &format!("inject={calls}:signal=KILL:when={number}")])
+            .arg(env!("CARGO_BIN_EXE_vaern"))
+            .args(["run", "--config", text(&self.at("node.toml"))])
+            .env_remove("VAERN_MODELS")
+            .stdout(Stdio::null())
+            .stderr(errors)
+            .spawn()
+            .unwrap();
+        Service { child, port: self.port }
+    }
+
     pub(crate) fn node(&self, args: &[&str]) -> Value {
         let config = self.at("node.toml");
         done(&[&["node"], args, &["--config", text(&config)]].concat())
@@ -292,6 +308,19 @@ impl Service {
 
     pub(crate) fn signal(&self, signal: &str) {
         let _ = Command::new("kill").args(["-s", signal, &self.child.id().to_string()]).output();
+    }
+
+    /// Whether it ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// The processes that it started.
+    pub(crate) fn children(&self) -> Vec<String> {
+        let Ok(tasks) = std::fs::read_dir(format!("/proc/{}/task", self.child.id())) else { return Vec::new() };
+        let of = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
+        let all: String = tasks.flatten().map(of).collect();
+        all.split_whitespace().map(str::to_owned).collect()
     }
 
     pub(crate) fn wait(&mut self) -> ExitStatus {

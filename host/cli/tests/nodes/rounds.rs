@@ -1,6 +1,7 @@
 //! Kills at any moment, and the account that must hold after each.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
@@ -9,6 +10,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
+use super::soak::{self, Books};
 use super::{City, drive_of, holds, until};
 use crate::program::{stderr, text, vaern};
 
@@ -135,6 +137,55 @@ pub(crate) fn kills(city: &City, rounds: u64, seed: u64) -> Sitting {
                 "DEEP so far {} kills, {} frames brought, {frames} in closed windows",
                 sitting.rounds, sitting.frames
             );
+        }
+    }
+    let mut service = city.start();
+    until("all captures have an outcome", || city.left() == 0);
+    service.is("it runs", |h| h["condition"] == "running");
+    service.end();
+    balanced(city, sitting.frames);
+    sitting
+}
+
+/// The calls by which the service changes what is on disk. They are counted apart, for the threads do different ones.
+pub(crate) const WRITES: [&str; 4] =
+    ["fsync,fdatasync", "pwrite64,write", "rename,renameat,renameat2", "unlink,unlinkat,mkdir,mkdirat,ftruncate"];
+
+/// Kills the service at each call that changes the disk, one after the other, in each of [`WRITES`]; `most` rounds at most for each.
+/// Now and then a new release is there, so that a swap and the rise of the floor are cut too.
+pub(crate) fn cuts(city: &City, most: u32, books: &mut Books) -> Sitting {
+    let mut camera = Camera::new(0);
+    let mut sitting = Sitting::default();
+    let mut done_before = 0;
+    for calls in WRITES {
+        for number in 1..=most {
+            if number % 6 == 1 {
+                soak::release(city, books);
+            }
+            let shots = camera.shoot(9, 11);
+            sitting.frames += shots.len() as u64;
+            city.bring(&shots);
+            let mut service = city.start_to_be_cut(calls, number);
+            until("killed, or all captures have an outcome", || service.has_ended() || city.left() == 0);
+            // What was not cut until now may be at the end.
+            let tracees = service.children();
+            until("killed, or ended in order", || {
+                for tracee in &tracees {
+                    let _ = Command::new("kill").args(["-s", "TERM", tracee]).output();
+                }
+                service.has_ended()
+            });
+            let cut = service.wait().code() != Some(0);
+            sitting.rounds += u64::from(cut);
+            verify(city);
+            let [frames, ..] = city.account();
+            assert!(frames >= done_before, "{calls} {number}: {frames} after {done_before}");
+            done_before = frames;
+            no_raw_pixel(city, &camera, u64::from(number));
+            if !cut {
+                println!("DEEP {calls}: no thread makes {number} of them; every one before it was cut");
+                break;
+            }
         }
     }
     let mut service = city.start();

@@ -51,7 +51,8 @@ pub(crate) struct Books {
     pub(crate) worker_kills: u64,
     pub(crate) kills: u64,
     pub(crate) full_disks: u64,
-    /// Of each life: frames from the second sample to the last, and resident memory at both, in KiB.
+    /// Of each life: its frames, and the most resident memory in its second and in its last quarter, in KiB. The first quarter is for
+    /// what a start needs once.
     pub(crate) memory: Vec<[u64; 3]>,
 }
 
@@ -122,11 +123,14 @@ pub(crate) fn soak(
             if step == half {
                 books.full_disks += u64::from(life.fill_the_disk(camera, books));
             }
-            life.samples.extend(memory(life.service.id()).map(|kib| (life.frames, kib)));
+            life.samples.extend(memory(life.service.id()));
         }
-        let samples = std::mem::take(&mut life.samples);
-        if let [_, first, .., last] = &samples[..] {
-            books.memory.push([last.0 - first.0, first.1, last.1]);
+        let most = |quarter: usize| {
+            let of = life.samples.len() / 4;
+            life.samples.iter().skip(quarter * of).take(of).max().copied()
+        };
+        if let (Some(second), Some(last)) = (most(1), most(3)) {
+            books.memory.push([life.frames, second, last]);
         }
         life.bring_and_leave(rhythm.batch, camera, books);
         life.service.signal("KILL");
@@ -148,7 +152,7 @@ struct Life<'a> {
     service: Service,
     /// Captures brought in this life.
     frames: u64,
-    samples: Vec<(u64, u64)>,
+    samples: Vec<u64>,
 }
 
 impl<'a> Life<'a> {
@@ -213,11 +217,7 @@ pub(crate) fn release(city: &City, books: &mut Books) {
 
 /// Kills one of the service's workers, as the kernel does when memory is short.
 fn kill_a_worker(service: &Service) -> bool {
-    let id = service.id();
-    let Ok(tasks) = std::fs::read_dir(format!("/proc/{id}/task")) else { return false };
-    let children: String =
-        tasks.flatten().map(|task| std::fs::read_to_string(task.path().join("children")).unwrap_or_default()).collect();
-    children.split_whitespace().next().is_some_and(|child| {
+    service.children().first().is_some_and(|child| {
         Command::new("kill").args(["-s", "KILL", child]).status().is_ok_and(|status| status.success())
     })
 }
