@@ -4,19 +4,22 @@
 //!
 //! One thread. The engines take turns frame by frame, so that a busy machine is equally busy for both. Printed: median
 //! and spread (25th to 75th percentile) in milliseconds. With `--models`, the detectors for real streets are timed too.
+//! `models` is the part of `detect` that the engine takes; `besides` is what the road adds to decoding and that: the search's own work,
+//! masking and scaling. Its last line gives it as a share of decoding and models.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a measurement, not a library")]
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use jiff::Timestamp;
 use vaern_door::{Grants, Name};
-use vaern_inference::{Backend, ModelLimits};
+use vaern_inference::{Backend, BackendName, InferenceError, Model, ModelLimits, Tensor, TensorInfo};
 use vaern_node::gate;
 use vaern_node::store::ModelStore;
 use vaern_policy::{CitySet, PolicySet};
@@ -24,13 +27,59 @@ use vaern_privacy::{Capture, FenceSet, Gate, MaskingPolicy};
 use vaern_sandbox::{Compiled, Engine, InProcess, ReceivedFrame, Runner};
 use vaern_scenes::{encode_jpeg, sample};
 
-const STAGES: [&str; 8] = ["decode", "detect", "mask", "scale", "plugin", "admit", "encode", "whole"];
+const STAGES: [&str; 10] =
+    ["decode", "detect", "models", "mask", "scale", "besides", "plugin", "admit", "encode", "whole"];
+
+/// An engine whose runs are timed.
+struct Timed<'a> {
+    inner: &'a dyn Backend,
+    nanoseconds: Arc<AtomicU64>,
+}
+
+struct TimedModel {
+    inner: Arc<dyn Model>,
+    nanoseconds: Arc<AtomicU64>,
+}
+
+impl Backend for Timed<'_> {
+    fn name(&self) -> BackendName {
+        self.inner.name()
+    }
+
+    fn load(&self, bytes: &[u8], limits: &ModelLimits) -> Result<Arc<dyn Model>, InferenceError> {
+        let inner = self.inner.load(bytes, limits)?;
+        Ok(Arc::new(TimedModel { inner, nanoseconds: Arc::clone(&self.nanoseconds) }))
+    }
+}
+
+impl Model for TimedModel {
+    fn inputs(&self) -> &[TensorInfo] {
+        self.inner.inputs()
+    }
+
+    fn outputs(&self) -> &[TensorInfo] {
+        self.inner.outputs()
+    }
+
+    fn run(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, InferenceError> {
+        let begun = Instant::now();
+        let outputs = self.inner.run(inputs);
+        self.nanoseconds.fetch_add(u64::try_from(begun.elapsed().as_nanos()).unwrap(), Ordering::Relaxed);
+        outputs
+    }
+
+    fn backend(&self) -> BackendName {
+        self.inner.backend()
+    }
+}
 
 struct Road {
     name: String,
     gate: Gate,
     runner: InProcess,
     grants: Arc<Grants>,
+    /// In the gate's models, since the last look.
+    models: Arc<AtomicU64>,
     times: BTreeMap<&'static str, Vec<f64>>,
 }
 
@@ -68,9 +117,12 @@ fn main() {
             let compiled = engine.compile(&component, &grants.limits).unwrap();
             for backend in &backends {
                 let name = format!("{kind} detectors, {}", backend.name());
-                let (gate, runner) =
-                    (gate(&set, store, backend.as_ref()), runner(&engine, &compiled, &grants, backend.as_ref(), &root));
-                roads.push(Road { name, gate, runner, grants: Arc::clone(&grants), times: BTreeMap::new() });
+                let models = Arc::new(AtomicU64::new(0));
+                let timed = Timed { inner: backend.as_ref(), nanoseconds: Arc::clone(&models) };
+                let gate = gate(&set, store, &timed);
+                let runner = runner(&engine, &compiled, &grants, backend.as_ref(), &root);
+                let (grants, times) = (Arc::clone(&grants), BTreeMap::new());
+                roads.push(Road { name, gate, runner, grants, models, times });
             }
         }
         for seed in 0..frames {
@@ -94,11 +146,19 @@ fn main() {
                 let at = |share: f64| samples[((samples.len() - 1) as f64 * share).round() as usize];
                 println!("    {stage:<8} {:>9.2}  ({:.2} to {:.2})", at(0.5), at(0.25), at(0.75));
             }
+            let of = |stage| &road.times[stage];
+            let mut shares: Vec<f64> = (0..of("besides").len())
+                .map(|n| of("besides")[n] / (of("decode")[n] + of("models")[n]) * 100.0)
+                .collect();
+            shares.sort_by(f64::total_cmp);
+            let at = |share: f64| shares[((shares.len() - 1) as f64 * share).round() as usize];
+            println!("    besides, of decode and models: {:.1} %  ({:.1} to {:.1})", at(0.5), at(0.25), at(0.75));
         }
     }
 }
 
 fn drive(road: &mut Road, jpeg: Vec<u8>) {
+    road.models.store(0, Ordering::Relaxed);
     let start = Instant::now();
     let admitted = road.gate.admit(Capture::unlocated(jpeg), Timestamp::now()).unwrap();
     let mut note = |stage, ms| road.times.entry(stage).or_default().push(ms);
@@ -106,10 +166,15 @@ fn drive(road: &mut Road, jpeg: Vec<u8>) {
     note("decode", ms(admitted.times.decode));
     note("detect", ms(admitted.times.detect));
     note("mask", ms(admitted.times.mask));
+    let models = road.models.load(Ordering::Relaxed) as f64 / 1e6;
+    note("models", models);
+    let (searching, masking) = (ms(admitted.times.detect) - models, ms(admitted.times.mask));
     let at = Instant::now();
     let grants = Arc::clone(&road.grants);
     let frame = admitted.frame.scaled_to(grants.frame).unwrap();
-    note("scale", ms(at.elapsed()));
+    let scaling = ms(at.elapsed());
+    note("scale", scaling);
+    note("besides", searching + masking + scaling);
     let received = ReceivedFrame::new(frame.size(), frame.rgb().into(), frame.masked().into(), None).unwrap();
     let at = Instant::now();
     let answer = road.runner.detect(&received).unwrap();
