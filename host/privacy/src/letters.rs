@@ -20,7 +20,7 @@ const INPUT: u16 = 1280;
 /// Window of the local mean, to either side of a pixel.
 const REACH: usize = 12;
 /// Levels between a mark and the local mean.
-const CONTRAST: i32 = 18;
+const CONTRAST: u8 = 18;
 /// Heights of marks that are letters.
 const HEIGHTS: std::ops::RangeInclusive<u16> = 7..=48;
 /// Letters in a row.
@@ -139,19 +139,22 @@ impl Grey {
             // Rounded up: exact for sums below 2^20 and divisors below 2^10, which 625 pixels of 255 stay under.
             let reciprocal = (1_u64 << SHIFT).div_ceil((tall * inner) as u64);
             let mut sum: u32 = columns.iter().take(REACH).sum();
-            for x in 0..width {
-                sum += columns.get(x + REACH).copied().unwrap_or_default();
-                if x > REACH {
-                    sum -= columns.get(x - REACH - 1).copied().unwrap_or_default();
-                }
+            let cut = |x: usize, sum: u32| {
                 let wide = (x + REACH).min(width - 1) - x.saturating_sub(REACH) + 1;
-                // A product in place of a division for nearly every pixel: away from the edges the window has one size.
-                let mean = if wide == inner {
-                    (u64::from(sum) * reciprocal) >> SHIFT
-                } else {
-                    u64::from(sum) / (tall * wide) as u64
-                };
-                means.push(u8::try_from(mean).unwrap_or(u8::MAX));
+                u8::try_from(u64::from(sum) / (tall * wide) as u64).unwrap_or(u8::MAX)
+            };
+            for x in 0..width.min(REACH + 1) {
+                sum += columns.get(x + REACH).copied().unwrap_or_default();
+                means.push(cut(x, sum));
+            }
+            // Away from the edges the window has one size: a product in place of a division, and nothing to ask for each pixel.
+            for (enters, leaves) in columns.iter().skip(inner).zip(&columns) {
+                sum = sum + enters - leaves;
+                means.push(u8::try_from((u64::from(sum) * reciprocal) >> SHIFT).unwrap_or(u8::MAX));
+            }
+            for x in (width.saturating_sub(REACH)).max(REACH + 1)..width {
+                sum -= columns.get(x - REACH - 1).copied().unwrap_or_default();
+                means.push(cut(x, sum));
             }
         }
         means
@@ -197,45 +200,38 @@ fn marks(grey: &Grey, means: &[u8], darker: bool) -> Vec<Mark> {
     // Each run belongs to a mark; a mark that met another points to it.
     let mut joined: Vec<usize> = Vec::new();
     let mut above: Vec<(u16, u16, usize)> = Vec::new();
+    let mut ink = vec![false; grey.width];
     let lines = grey.data.chunks_exact(grey.width).zip(means.chunks_exact(grey.width));
     for (y, (line, means)) in lines.enumerate() {
         let Ok(y) = u16::try_from(y) else { break };
-        let is_mark = |(v, mean): (&u8, &u8)| {
-            let difference = i32::from(*v) - i32::from(*mean);
-            if darker { difference < -CONTRAST } else { difference > CONTRAST }
-        };
+        // All pixels of the line first, without a branch: that runs several at a time.
+        for ((on, v), mean) in ink.iter_mut().zip(line).zip(means) {
+            let (more, less) = if darker { (mean, v) } else { (v, mean) };
+            *on = more.saturating_sub(*less) > CONTRAST;
+        }
         let mut here: Vec<(u16, u16, usize)> = Vec::new();
-        let mut start: Option<u16> = None;
         let mut first_above = 0;
-        let pixels = line.iter().zip(means).map(is_mark).chain(std::iter::once(false));
-        for (x, on) in (0_u16..).zip(pixels) {
-            match (start, on) {
-                (None, true) => start = Some(x),
-                (Some(x0), false) => {
-                    let mut own = None;
-                    while above.get(first_above).is_some_and(|(_, end, _)| *end <= x0) {
-                        first_above += 1;
-                    }
-                    for (_, _, label) in above.iter().skip(first_above).take_while(|(begin, _, _)| *begin < x) {
-                        let other = root(&mut joined, *label);
-                        own = Some(own.map_or(other, |own| join(&mut found, &mut joined, own, other)));
-                    }
-                    let run = Mark { x0, y0: y, x1: x, y1: y + 1, area: u32::from(x - x0) };
-                    let label = own.unwrap_or_else(|| {
-                        found.push(run);
-                        joined.push(joined.len());
-                        joined.len() - 1
-                    });
-                    if own.is_some()
-                        && let Some(mark) = found.get_mut(label)
-                    {
-                        *mark = merged(*mark, run);
-                    }
-                    here.push((x0, x, label));
-                    start = None;
-                }
-                _ => {}
+        for (x0, x) in runs(&ink) {
+            let mut own = None;
+            while above.get(first_above).is_some_and(|(_, end, _)| *end <= x0) {
+                first_above += 1;
             }
+            for (_, _, label) in above.iter().skip(first_above).take_while(|(begin, _, _)| *begin < x) {
+                let other = root(&mut joined, *label);
+                own = Some(own.map_or(other, |own| join(&mut found, &mut joined, own, other)));
+            }
+            let run = Mark { x0, y0: y, x1: x, y1: y + 1, area: u32::from(x - x0) };
+            let label = own.unwrap_or_else(|| {
+                found.push(run);
+                joined.push(joined.len());
+                joined.len() - 1
+            });
+            if own.is_some()
+                && let Some(mark) = found.get_mut(label)
+            {
+                *mark = merged(*mark, run);
+            }
+            here.push((x0, x, label));
         }
         above = here;
     }
@@ -247,6 +243,17 @@ fn marks(grey: &Grey, means: &[u8], darker: bool) -> Vec<Mark> {
     }
     letters.sort_unstable_by_key(|m| (m.x0, m.y0));
     letters
+}
+
+/// Runs of marked pixels of a line: where each begins, and where it has ended.
+fn runs(ink: &[bool]) -> impl Iterator<Item = (u16, u16)> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let start = at + ink.get(at..)?.iter().position(|on| *on)?;
+        let rest = ink.get(start..)?;
+        at = start + rest.iter().position(|on| !on).unwrap_or(rest.len());
+        Some((u16::try_from(start).ok()?, u16::try_from(at).ok()?))
+    })
 }
 
 fn merged(a: Mark, b: Mark) -> Mark {
@@ -466,11 +473,32 @@ mod tests {
         assert_eq!(found, [Mark { x0: 10, y0: 4, x1: 18, y1: 15, area: 48 }]);
     }
 
+    proptest! {
+        #[test]
+        fn runs_are_the_marked_pixels_and_no_two_touch(ink in proptest::collection::vec(any::<bool>(), 0..70)) {
+            let found: Vec<(u16, u16)> = runs(&ink).collect();
+            let mut drawn = vec![false; ink.len()];
+            for (start, end) in &found {
+                prop_assert!(start < end);
+                drawn[usize::from(*start)..usize::from(*end)].fill(true);
+            }
+            prop_assert_eq!(drawn, ink);
+            prop_assert!(found.windows(2).all(|two| two[0].1 < two[1].0));
+        }
+    }
+
     #[test]
     fn local_means_are_those_of_the_square_around() {
-        let (width, height) = (37, 29);
+        // Wider than the window, as wide, narrower, and a column.
+        for (width, height) in [(37, 29), (25, 30), (26, 12), (24, 25), (13, 9), (12, 40), (1, 31), (60, 1)] {
+            means_of(width, height);
+        }
+    }
+
+    fn means_of(width: usize, height: usize) {
         let data: Vec<u8> = (0..width * height).map(|i| (i * 31 % 251) as u8).collect();
         let grey = Grey { data, width, height };
+        assert_eq!(grey.local_means().len(), grey.data.len());
         for (at, mean) in grey.local_means().iter().enumerate() {
             let (x, y) = (at % width, at / width);
             let (mut sum, mut count) = (0_u32, 0);
