@@ -122,17 +122,20 @@ impl Grey {
         const SHIFT: u32 = 32;
         let (width, height) = (self.width, self.height);
         let mut columns = vec![0_u32; width];
-        let mut means = Vec::with_capacity(width * height);
+        let mut means = vec![0_u8; width * height];
         let line = |y: usize| self.data.get(y * width..(y + 1) * width).unwrap_or_default();
+        // No sum comes near the end of its type; the wrapping forms only spare a look for each pixel.
+        let add = |sum: &mut u32, v: u8| *sum = sum.wrapping_add(v.into());
         for y in 0..REACH.min(height) {
-            columns.iter_mut().zip(line(y)).for_each(|(sum, v)| *sum += u32::from(*v));
+            columns.iter_mut().zip(line(y)).for_each(|(sum, v)| add(sum, *v));
         }
-        for y in 0..height {
+        for (y, means) in means.chunks_exact_mut(width.max(1)).enumerate() {
             if y + REACH < height {
-                columns.iter_mut().zip(line(y + REACH)).for_each(|(sum, v)| *sum += u32::from(*v));
+                columns.iter_mut().zip(line(y + REACH)).for_each(|(sum, v)| add(sum, *v));
             }
             if y > REACH {
-                columns.iter_mut().zip(line(y - REACH - 1)).for_each(|(sum, v)| *sum -= u32::from(*v));
+                let gone = line(y - REACH - 1);
+                columns.iter_mut().zip(gone).for_each(|(sum, v)| *sum = sum.wrapping_sub((*v).into()));
             }
             let tall = (y + REACH).min(height - 1) - y.saturating_sub(REACH) + 1;
             let inner = 2 * REACH + 1;
@@ -143,18 +146,20 @@ impl Grey {
                 let wide = (x + REACH).min(width - 1) - x.saturating_sub(REACH) + 1;
                 u8::try_from(u64::from(sum) / (tall * wide) as u64).unwrap_or(u8::MAX)
             };
-            for x in 0..width.min(REACH + 1) {
+            let mut means = means.iter_mut();
+            for (x, mean) in means.by_ref().take(REACH + 1).enumerate() {
                 sum += columns.get(x + REACH).copied().unwrap_or_default();
-                means.push(cut(x, sum));
+                *mean = cut(x, sum);
             }
             // Away from the edges the window has one size: a product in place of a division, and nothing to ask for each pixel.
-            for (enters, leaves) in columns.iter().skip(inner).zip(&columns) {
-                sum = sum + enters - leaves;
-                means.push(u8::try_from((u64::from(sum) * reciprocal) >> SHIFT).unwrap_or(u8::MAX));
+            let whole = columns.iter().skip(inner).zip(&columns);
+            for ((enters, leaves), mean) in whole.zip(means.by_ref()) {
+                sum = sum.wrapping_add(*enters).wrapping_sub(*leaves);
+                *mean = (u64::from(sum).wrapping_mul(reciprocal) >> SHIFT) as u8;
             }
-            for x in (width.saturating_sub(REACH)).max(REACH + 1)..width {
+            for (x, mean) in ((width.saturating_sub(REACH)).max(REACH + 1)..width).zip(means) {
                 sum -= columns.get(x - REACH - 1).copied().unwrap_or_default();
-                means.push(cut(x, sum));
+                *mean = cut(x, sum);
             }
         }
         means
