@@ -266,3 +266,66 @@ fn lev_03n_a_vendor_is_admitted_with_a_risk_record_and_sig_21n_rotated_with_a_cu
     assert!(file.contains("last_counter = 4"), "{file}");
     assert!(file.contains(&key("a/street-eye.public.toml")) && file.contains(&key("b/street-eye.public.toml")));
 }
+
+#[test]
+fn upd_10n_11n_16n_18n_a_rollout_ring_by_ring_over_a_carrier() {
+    let city = City::new();
+    let release = city.at("release");
+    let published = city.signing(&["channel", "publish", text(&release), "--assigned", "true"], "systemejer");
+    let digest = published["channel"]["releases"][0]["release"].as_str().unwrap().to_owned();
+    let (channel, trust, bus) = (city.at("channel"), city.at("policies/trust.toml"), city.at("on the vehicle"));
+    // The vehicle has a folder of its own, and gets the files one by one.
+    let deliver = |node: &str, files: &[PathBuf]| {
+        let mut args = vec!["channel", "deliver", "--node", node, "--channel", text(&bus), "--trust", text(&trust)];
+        args.extend(files.iter().map(|file| text(file)));
+        args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>()
+    };
+    let now_done = |args: &[String]| done(&args.iter().map(String::as_str).collect::<Vec<_>>());
+    let now_refused = |args: &[String]| refused(&args.iter().map(String::as_str).collect::<Vec<_>>());
+    let first = now_done(&deliver("vogn-7", &[channel.join("channel.json"), channel.join("channel.json")]));
+    assert_eq!((first[0]["became"].as_str(), first[1]["became"].as_str()), (Some("taken"), Some("known")));
+    let state = city.at("state");
+    done(&["channel", "enrol", "--channel", text(&bus), "--trust", text(&trust), "--state", text(&state)]);
+    let run = |node: Option<&str>| {
+        let mut args = city.run_args("state");
+        let at = args.iter().position(|arg| arg == "--channel").unwrap() + 1;
+        args[at] = text(&bus).to_owned();
+        args.extend(node.into_iter().flat_map(|node| ["--node".to_owned(), node.to_owned()]));
+        args
+    };
+    // Listed and approved, and assigned to nobody.
+    for node in [None, Some("vogn-7")] {
+        let (what, _) = now_refused(&run(node));
+        assert!(what.starts_with("NotAssigned"), "{what}");
+    }
+    city.signing(&["channel", "assign", &digest, "--node", "vogn-7"], "systemejer");
+    let assigned = channel.join("assignments/vogn-7.json");
+    // To another node it means nothing, whoever brings it.
+    let (what, _) = now_refused(&deliver("vogn-8", std::slice::from_ref(&assigned)));
+    assert!(what.starts_with("WrongNode"), "{what}");
+    now_done(&deliver("vogn-7", std::slice::from_ref(&assigned)));
+    assert!(now_done(&run(Some("vogn-7")))["frames_seen"].as_u64().unwrap() > 0);
+    // Under another name, the node has seen an assignment and finds none.
+    let (what, _) = now_refused(&run(Some("vogn-8")));
+    assert!(what.starts_with("Rollback: assignment"), "{what}");
+
+    // The second ring waits for the signed result of the first; the desk that holds the channel's key cannot sign it alone.
+    let key = |desk: &str| city.at(&format!("keys/{desk}.secret.toml"));
+    let (jura, systems) = (key("jura"), key("systemejer"));
+    let signing = ["--channel", text(&channel), "--trust", text(&trust), "--key", text(&systems)];
+    let second = ["channel", "assign", &digest, "--node", "vogn-9", "--ring", "1"];
+    let (what, _) = refused(&[&second[..], &signing].concat());
+    assert!(what.starts_with("RingViolation"), "{what}");
+    let out = city.at("ring-0.json");
+    let ring =
+        ["channel", "ring", &digest, "--ring", "0", "--nodes", "1", "--frames", "4", "--failures", "0", "--trust"];
+    let ring = [&ring[..], &[text(&trust), "--out", text(&out), "--key", text(&systems)]].concat();
+    refused(&[&ring[..], &["--passed"]].concat());
+    let (both, by_both) = (["--key", text(&jura)], ["--result", text(&out)]);
+    // What did not pass opens nothing.
+    done(&[&ring[..], &both].concat());
+    let (what, _) = refused(&[&second[..], &signing, &by_both].concat());
+    assert!(what.contains("did not pass"), "{what}");
+    done(&[&ring[..], &both, &["--passed"]].concat());
+    done(&[&second[..], &signing, &by_both].concat());
+}

@@ -96,6 +96,7 @@ fn floor(trust: &TrustRoot) -> f64 {
         releases: vec![],
         minimum: vec![],
         hosts: vec![],
+        assigned: false,
     };
     let jura = SigningKeyPair::from_seed(&[2; 32]);
     channel.write(CHANNEL_FILE, sign_file(&file, trust, Authority::Channel, &[&jura]).unwrap()).unwrap();

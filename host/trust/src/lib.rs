@@ -29,8 +29,9 @@ mod statement;
 mod trust_root;
 
 pub use channel::{
-    CHANNEL_FILE, ChannelFile, ChannelSource, Current, DEFAULT_MAX_STALE, HostLine, ListedRelease, Offered,
-    REVOCATIONS_FILE, Revocations, Revoked, SecurityMinimum, SignedFiles, State, Steps, Trip, UpdateError, is_listed,
+    ASSIGNMENTS, Assigned, AssignedRelease, Assignment, CHANNEL_FILE, ChannelFile, ChannelSource, Current,
+    DEFAULT_MAX_STALE, Delivery, HostLine, ListedRelease, Offered, REVOCATIONS_FILE, Revocations, Revoked, RingGap,
+    RingResult, SecurityMinimum, SignedFiles, State, Steps, Trip, UpdateError, assignment_file, deliver, is_listed,
 };
 pub use city::{CityFile, Signed, open_file, sign_file};
 pub use dsse::{Checked, Envelope, Ignored};

@@ -1,4 +1,4 @@
-//! `vaern channel init|publish|verify|enrol|root|recovery|recover`: what is current, as the city says it and a node takes it.
+//! `vaern channel init|publish|assign|ring|deliver|verify|enrol|root|recovery|recover`: what is current, as the city says it and a node takes it.
 
 use std::path::{Path, PathBuf};
 
@@ -14,12 +14,13 @@ use vaern_trust::{
 
 use crate::commands::approve::signers;
 use crate::commands::gate::{now, trust_root};
+use crate::commands::rollout;
 use crate::failure::Failure;
 use crate::files;
 use crate::output::Output;
 
 /// Days that a channel holds, where nothing is said.
-const DEFAULT_DAYS: u16 = 30;
+pub(crate) const DEFAULT_DAYS: u16 = 30;
 /// Days that a recovery statement holds: it is for one broken node, now.
 const RECOVERY_DAYS: u16 = 14;
 
@@ -71,7 +72,16 @@ pub(crate) enum Command {
         /// A test that a release must have passed on a line, as LINE=TEST.
         #[arg(long, value_parser = mandatory)]
         mandatory: Vec<(Name, String)>,
+        /// Whether a node runs of the listed releases only what was assigned to it by name. As it was, where nothing is said.
+        #[arg(long)]
+        assigned: Option<bool>,
     },
+    /// City: sign what one node is to run.
+    Assign(rollout::AssignArgs),
+    /// City: sign how a release did in one ring of a rollout.
+    Ring(rollout::RingArgs),
+    /// Node: take signed files that a carrier brought, in any order, into the channel's folder.
+    Deliver(rollout::DeliverArgs),
     /// Show a channel and check who signed it. Whether it is new enough, a node's own floor says.
     Verify {
         /// The channel's folder.
@@ -178,10 +188,11 @@ pub(crate) fn run(command: &Command, output: &Output) -> Result<(), Failure> {
                 releases: Vec::new(),
                 minimum: Vec::new(),
                 hosts: Vec::new(),
+                assigned: false,
             };
             publish(&dir, channel, signing, output)
         }
-        Command::Publish { releases, signing, days, withdraw, minimum, host, mandatory } => {
+        Command::Publish { releases, signing, days, withdraw, minimum, host, mandatory, assigned } => {
             let dir = files::open_dir("channel", &signing.channel)?;
             let trust = trust_root(&signing.trust)?;
             let offered = SignedFiles::new(&dir).offered(&trust)?;
@@ -189,6 +200,7 @@ pub(crate) fn run(command: &Command, output: &Output) -> Result<(), Failure> {
             channel.sequence = channel.sequence.saturating_add(1);
             channel.issued = now().max(channel.issued);
             channel.expires = after(channel.issued, *days);
+            channel.assigned = assigned.unwrap_or(channel.assigned);
             channel.revocations = offered.revocations.as_ref().map_or(0, |list| list.file().sequence);
             let revoked: Vec<Digest> =
                 offered.revocations.iter().flat_map(|list| &list.file().revoked).map(|r| r.release).collect();
@@ -226,6 +238,9 @@ pub(crate) fn run(command: &Command, output: &Output) -> Result<(), Failure> {
             }
             publish(&dir, channel, signing, output)
         }
+        Command::Assign(args) => rollout::assign(args, output),
+        Command::Ring(args) => rollout::ring(args, output),
+        Command::Deliver(args) => rollout::deliver(args, output),
         Command::Verify { channel, trust } => {
             let (dir, file) = place(channel)?;
             show(&SignedFiles::named(&dir, file), &trust_root(trust)?, output)
@@ -270,7 +285,7 @@ pub(crate) fn run(command: &Command, output: &Output) -> Result<(), Failure> {
     }
 }
 
-fn after(from: Timestamp, days: u16) -> Timestamp {
+pub(crate) fn after(from: Timestamp, days: u16) -> Timestamp {
     from.checked_add(SignedDuration::from_hours(24 * i64::from(days))).unwrap_or(Timestamp::MAX)
 }
 
@@ -313,6 +328,9 @@ fn show(source: &SignedFiles<'_>, trust: &TrustRoot, output: &Output) -> Result<
     }
     for h in &channel.hosts {
         lines += &format!("  host     {}: {} build(s)\n", h.line, h.builds.len());
+    }
+    if channel.assigned {
+        lines += "  nodes    run what is assigned to them by name, and nothing else\n";
     }
     let revoked = offered.revocations.iter().flat_map(|list| &list.file().revoked);
     for r in revoked.clone() {

@@ -26,6 +26,9 @@ pub(crate) struct Follow {
     /// The node's state directory, with the floor below which nothing runs again (`vaern channel enrol` makes it).
     #[arg(long, requires = "channel")]
     state: Option<PathBuf>,
+    /// The name that the city knows this node by: it runs what is assigned to that name.
+    #[arg(long, requires = "channel")]
+    node: Option<Name>,
     /// Days without a newer channel after which the node stops.
     #[arg(long, default_value_t = DEFAULT_MAX_STALE.as_hours() / 24, value_parser = clap::value_parser!(i64).range(1..=366))]
     max_stale: i64,
@@ -50,7 +53,7 @@ impl Follow {
         // The floor first: without it nothing is worth reading.
         let mut state = State::open(&files::open_dir("state", state)?)?;
         state.check_root(trust)?;
-        let offered = SignedFiles::named(&dir, file).offered(trust)?;
+        let offered = SignedFiles::named(&dir, file).seen_by(self.node.clone()).offered(trust)?;
         let current = state.take(&offered, now(), SignedDuration::from_hours(24 * self.max_stale))?;
         if let Some(doubt) = current.doubt() {
             output.say(&format!("vaern: ALARM {doubt}; trust decisions go by {}", current.time()));

@@ -29,6 +29,7 @@ pub(crate) mod registry;
 pub(crate) mod review;
 pub(crate) mod revoke;
 pub(crate) mod risk;
+pub(crate) mod rollout;
 pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod track;

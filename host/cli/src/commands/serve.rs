@@ -75,6 +75,7 @@ fn parts(config: &NodeConfig, over: Arc<AtomicBool>, output: &Output) -> Result<
         state: again(&state)?,
         channel,
         channel_file,
+        node: config.releases.node.clone(),
         releases,
         wall,
         build,

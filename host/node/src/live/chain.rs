@@ -10,8 +10,8 @@ use vaern_door::{Digest, Manifest, Name};
 use vaern_policy::PolicySet;
 use vaern_sandbox::wall::WallSettings;
 use vaern_trust::{
-    Approved, ChannelSource as _, Current, DEFAULT_MAX_STALE, Mark, Release, Role, SignedFiles, State, Steps,
-    TrustRoot, UpdateError, is_listed,
+    Approved, ChannelSource as _, Current, DEFAULT_MAX_STALE, Mark, REVOCATIONS_FILE, Release, Role, SignedFiles,
+    State, Steps, TrustRoot, UpdateError, is_listed,
 };
 
 use super::seat::Live;
@@ -37,6 +37,8 @@ pub struct ChainParts {
     pub channel: Dir,
     /// The channel's file in it.
     pub channel_file: String,
+    /// The name that the city knows this node by.
+    pub node: Option<Name>,
     /// The folder of releases.
     pub releases: Dir,
     /// How workers are started.
@@ -60,6 +62,7 @@ pub struct Chain {
     state: State,
     channel: Dir,
     file: String,
+    node: Option<Name>,
     current: Option<Current>,
     known: BTreeMap<String, Known>,
 }
@@ -96,22 +99,25 @@ impl Chain {
     /// # Errors
     /// [`UpdateError`] where there is no floor, or it is above what is offered.
     pub fn open(parts: ChainParts) -> Result<Self, UpdateError> {
-        let ChainParts { trust, set, mark, state, channel, channel_file, releases, wall, build } = parts;
+        let ChainParts { trust, set, mark, state, channel, channel_file, node, releases, wall, build } = parts;
         let mut state = State::open(&state)?;
         state.check_root(&trust)?;
         if let Some(mark) = mark {
             state.raise(Role::Policy(set.purpose.policy_set.clone()), mark)?;
         }
         let rules = Arc::new(Rules { trust, set, releases, wall, build });
-        Ok(Self { rules, state, channel, file: channel_file, current: None, known: BTreeMap::new() })
+        Ok(Self { rules, state, channel, file: channel_file, node, current: None, known: BTreeMap::new() })
     }
 
     pub(crate) fn rules(&self) -> Arc<Rules> {
         Arc::clone(&self.rules)
     }
 
-    pub(crate) const fn channel(&self) -> (&Dir, &String) {
-        (&self.channel, &self.file)
+    /// The channel's folder, and the files in it that the judgement depends on.
+    pub(crate) fn channel(&self) -> (&Dir, Vec<String>) {
+        let mut files = vec![self.file.clone(), REVOCATIONS_FILE.to_owned()];
+        files.extend(self.node.as_ref().map(vaern_trust::assignment_file));
+        (&self.channel, files)
     }
 
     pub(crate) fn purpose(&self) -> &Name {
@@ -124,7 +130,9 @@ impl Chain {
 
     /// Takes what the channel offers. Where it offers something worse than what is known, what is known stays.
     pub(crate) fn refresh(&mut self, now: Timestamp) -> Result<(), UpdateError> {
-        let offered = SignedFiles::named(&self.channel, self.file.clone()).offered(&self.rules.trust)?;
+        let offered = SignedFiles::named(&self.channel, self.file.clone())
+            .seen_by(self.node.clone())
+            .offered(&self.rules.trust)?;
         let hours = i64::from(self.rules.set.profile.max_stale_hours);
         let bound = SignedDuration::from_hours(hours).min(DEFAULT_MAX_STALE);
         self.current = Some(self.state.take(&offered, now, bound)?);
@@ -147,13 +155,15 @@ impl Chain {
     /// name and its digest.
     pub(crate) fn newest(&mut self, above: Option<u64>, wanted: impl Fn(Digest) -> bool) -> Option<(String, Digest)> {
         self.look();
-        let channel = self.current.as_ref()?.channel();
+        let current = self.current.as_ref()?;
+        let channel = current.channel();
         let mut best: Option<(u64, String, Digest)> = None;
         for (name, known) in &self.known {
             let Some((digest, manifest)) = &known.found else { continue };
             let newer = above.is_none_or(|above| manifest.counter > above);
             let best_yet = best.as_ref().is_none_or(|(counter, ..)| manifest.counter > *counter);
-            if newer && best_yet && is_listed(channel, *digest, manifest) && wanted(*digest) {
+            let may = || is_listed(channel, *digest, manifest) && current.assigns(*digest).is_ok();
+            if newer && best_yet && may() && wanted(*digest) {
                 best = Some((manifest.counter, name.clone(), *digest));
             }
         }

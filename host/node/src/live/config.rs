@@ -89,6 +89,8 @@ pub struct ReleasesPart {
     pub folder: PathBuf,
     /// The city's channel: a folder, or its channel file.
     pub channel: PathBuf,
+    /// The name that the city knows this node by: it runs what is assigned to that name.
+    pub node: Option<Name>,
 }
 
 /// `[log]`

@@ -102,8 +102,8 @@ struct Judged {
 pub(crate) struct Control {
     clock: Clock,
     channel: Dir,
-    channel_file: String,
-    risk_file: String,
+    /// The files in it that the judgement depends on.
+    channel_files: Vec<String>,
     control: Dir,
     status: Arc<Status>,
     open: AtomicBool,
@@ -125,11 +125,11 @@ impl Control {
         clock: Clock,
         status: Arc<Status>,
     ) -> std::io::Result<Self> {
-        let (channel, file) = chain.channel();
+        let (channel, mut channel_files) = chain.channel();
+        channel_files.push(orders::risk_file(chain.purpose()));
         Ok(Self {
             channel: channel.try_clone()?,
-            channel_file: file.clone(),
-            risk_file: orders::risk_file(chain.purpose()),
+            channel_files,
             control,
             clock,
             status,
@@ -209,7 +209,8 @@ impl Control {
 
     fn print(&self) -> Print {
         let here = Print::of(&self.control, &[STOP_FILE, START_FILE]);
-        here.and(Print::of(&self.channel, &[&self.channel_file, vaern_trust::REVOCATIONS_FILE, &self.risk_file]))
+        let files: Vec<&str> = self.channel_files.iter().map(String::as_str).collect();
+        here.and(Print::of(&self.channel, &files))
     }
 
     /// Judges everything anew.

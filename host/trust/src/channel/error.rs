@@ -5,6 +5,7 @@ use std::io;
 use jiff::Timestamp;
 use vaern_door::{Blame, Digest, Krav, Name};
 
+use super::assignment::RingGap;
 use crate::floor::{FloorError, Role};
 use crate::release::ReleaseError;
 use crate::sig_error::SigError;
@@ -89,6 +90,35 @@ pub enum UpdateError {
         /// Why, where the list at hand says it; printable characters only.
         reason: Option<String>,
     },
+    /// The signatures or form of an assignment do not hold.
+    #[error("assignment: {0}")]
+    Assignment(SigError),
+    /// An assignment for another node.
+    #[error("WrongNode: the assignment is for `{named}`, this node is {}", node.as_ref().map_or_else(|| "without a name".to_owned(), |n| format!("`{n}`")))]
+    WrongNode {
+        /// The name of this node, where it has one.
+        node: Option<Name>,
+        /// The node that the assignment is for.
+        named: Name,
+    },
+    /// The channel lists the release, and it was not assigned to this node.
+    #[error("NotAssigned: the release {release} is not assigned to {}", node.as_ref().map_or_else(|| "this node, which has no name".to_owned(), |n| format!("`{n}`")))]
+    NotAssigned {
+        /// The name of this node, where it has one.
+        node: Option<Name>,
+        /// The release.
+        release: Digest,
+    },
+    /// A ring of the rollout was skipped.
+    #[error("RingViolation: the release {release} is assigned in ring {ring}: {gap}")]
+    RingViolation {
+        /// The release.
+        release: Digest,
+        /// The ring that it is assigned in.
+        ring: u16,
+        /// What is missing.
+        gap: RingGap,
+    },
     /// The release has a known hole.
     #[error("CounterBelowMinimum: the release has the counter {counter}, the least that is safe is {minimum}")]
     CounterBelowMinimum {
@@ -111,7 +141,7 @@ impl UpdateError {
     pub const fn krav(&self) -> Krav {
         match self {
             Self::Floor(e) => e.krav(),
-            Self::Channel(e) | Self::Revocations(e) | Self::Root(e) => e.krav(),
+            Self::Channel(e) | Self::Revocations(e) | Self::Root(e) | Self::Assignment(e) => e.krav(),
             Self::Active(e) | Self::Tested(e) => e.krav(),
             Self::Io { .. } => Krav("STD-02"),
             Self::Expired(_) | Self::Frozen { .. } => Krav("GOV-04"),
@@ -125,10 +155,13 @@ impl UpdateError {
         match self {
             Self::Floor(e) => e.blame(),
             Self::Active(e) | Self::Tested(e) => e.blame(),
-            Self::Channel(e) | Self::Revocations(e) | Self::Root(e) => e.blame(Blame::Policy),
-            Self::Io { .. } | Self::Expired(_) | Self::Frozen { .. } | Self::TooLong(_) | Self::Rollback { .. } => {
-                Blame::Operator
-            }
+            Self::Channel(e) | Self::Revocations(e) | Self::Root(e) | Self::Assignment(e) => e.blame(Blame::Policy),
+            Self::Io { .. }
+            | Self::Expired(_)
+            | Self::Frozen { .. }
+            | Self::TooLong(_)
+            | Self::Rollback { .. }
+            | Self::WrongNode { .. } => Blame::Operator,
             _ => Blame::Policy,
         }
     }
@@ -138,7 +171,7 @@ impl UpdateError {
     pub const fn mend(&self) -> &'static str {
         match self {
             Self::Floor(e) => e.mend(),
-            Self::Channel(e) | Self::Revocations(e) | Self::Root(e) => e.mend(),
+            Self::Channel(e) | Self::Revocations(e) | Self::Root(e) | Self::Assignment(e) => e.mend(),
             Self::Active(e) | Self::Tested(e) => e.mend(),
             Self::Io { .. } => "check that the channel's folder is there and can be read",
             Self::TooLong(_) => "get the channel anew; a server that sends without end is not the city's",
@@ -148,6 +181,13 @@ impl UpdateError {
             }
             Self::Expired(_) | Self::Frozen { .. } => "get the newest channel from the city; if it is, check the clock",
             Self::NotListed { .. } => "publish the release in the channel, or run one that is listed",
+            Self::WrongNode { .. } => {
+                "give the node the name that the city knows it by, or bring it its own assignment"
+            }
+            Self::NotAssigned { .. } => "assign the release to this node (`vaern channel assign`), or name the node",
+            Self::RingViolation { .. } => {
+                "let the ring before run the release, sign its result (`vaern channel ring`), and assign it with that"
+            }
             Self::Revoked { .. } => "run another release; one that was revoked never runs again",
             Self::CounterBelowMinimum { .. } => "run a newer release of the plugin",
         }

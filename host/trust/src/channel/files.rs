@@ -32,6 +32,14 @@ pub struct ChannelFile {
     /// Builds of the host that passed the suite, by line: an approval names a line, so that a security fix of the host
     /// does not void every approval (SIG-23).
     pub hosts: Vec<HostLine>,
+    /// A node runs of the listed releases only what was assigned to it by name ([`super::Assignment`]).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub assigned: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape that serde wants")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 impl CityFile for ChannelFile {
@@ -129,16 +137,16 @@ pub fn is_listed(channel: &ChannelFile, release: Digest, manifest: &Manifest) ->
 }
 
 /// Moments as they are signed: whole seconds. Another reader of such files knows no finer time (UPD-19).
-mod seconds {
+pub(super) mod seconds {
     use jiff::Timestamp;
     use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(in crate::channel) fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
         Timestamp::from_second(time.as_second()).unwrap_or(*time).serialize(serializer)
     }
 
     /// A fraction is read, and then refused: it is not how the value would be written.
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+    pub(in crate::channel) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
         Timestamp::deserialize(deserializer)
     }
 }

@@ -4,17 +4,22 @@
 //! its counter is not below what ran before. How the files come to the node is open: a folder, a stick, a server. They
 //! prove themselves, and the node's own [`crate::Floor`] says that they are not older than what it has seen.
 
+mod assignment;
+mod deliver;
 mod error;
 mod files;
 mod state;
 mod store;
 
+pub use assignment::{ASSIGNMENTS, Assigned, AssignedRelease, Assignment, RingGap, RingResult, assignment_file};
+pub use deliver::{Delivery, deliver};
 pub use error::UpdateError;
 pub use files::{ChannelFile, HostLine, ListedRelease, Revocations, Revoked, SecurityMinimum, is_listed};
 pub use state::{Current, DEFAULT_MAX_STALE, State};
 pub use store::{Steps, Trip};
 
 use cap_std::fs::Dir;
+use vaern_door::Name;
 
 use crate::city::{Signed, open_file};
 use crate::files::{Entry, entry, read_at_most};
@@ -32,6 +37,10 @@ pub struct Offered {
     pub channel: Signed<ChannelFile>,
     /// The list of revocations, where there is one.
     pub revocations: Option<Signed<Revocations>>,
+    /// What was assigned to this node, where it has a name and there is an assignment.
+    pub assigned: Option<Assigned>,
+    /// The name that this node goes by, where it has one.
+    pub node: Option<Name>,
 }
 
 /// Where a channel comes from.
@@ -48,19 +57,26 @@ pub trait ChannelSource {
 pub struct SignedFiles<'d> {
     dir: &'d Dir,
     channel: String,
+    node: Option<Name>,
 }
 
 impl<'d> SignedFiles<'d> {
     /// The folder of a channel.
     #[must_use]
     pub fn new(dir: &'d Dir) -> Self {
-        Self { dir, channel: CHANNEL_FILE.to_owned() }
+        Self { dir, channel: CHANNEL_FILE.to_owned(), node: None }
     }
 
     /// A channel under another name; its revocations lie beside it.
     #[must_use]
     pub fn named(dir: &'d Dir, channel: impl Into<String>) -> Self {
-        Self { dir, channel: channel.into() }
+        Self { dir, channel: channel.into(), node: None }
+    }
+
+    /// As the node of this name sees it: with its assignment, `assignments/NAME.json`.
+    #[must_use]
+    pub fn seen_by(self, node: Option<Name>) -> Self {
+        Self { node, ..self }
     }
 }
 
@@ -73,7 +89,14 @@ impl ChannelSource for SignedFiles<'_> {
             Some(bytes) => Some(open_file(&bytes, trust, Authority::Revocation).map_err(UpdateError::Revocations)?),
             None => None,
         };
-        Ok(Offered { channel, revocations })
+        let assigned = match &self.node {
+            Some(node) => match read(self.dir, &assignment_file(node))? {
+                Some(bytes) => Some(Assigned::open(&bytes, trust)?),
+                None => None,
+            },
+            None => None,
+        };
+        Ok(Offered { channel, revocations, assigned, node: self.node.clone() })
     }
 }
 

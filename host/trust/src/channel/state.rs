@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use vaern_door::{Digest, Manifest, Name, guard};
 
 use super::Offered;
+use super::assignment::Assigned;
 use super::error::UpdateError;
 use super::files::{ChannelFile, Revocations, is_listed};
 use super::store::{self, Steps};
@@ -31,6 +32,8 @@ pub struct State {
 pub struct Current {
     channel: ChannelFile,
     revocations: Option<Revocations>,
+    assigned: Option<Assigned>,
+    node: Option<Name>,
     time: Timestamp,
     doubt: Option<Doubt>,
     until: Timestamp,
@@ -41,6 +44,27 @@ impl Current {
     #[must_use]
     pub const fn channel(&self) -> &ChannelFile {
         &self.channel
+    }
+
+    /// What was assigned to this node.
+    #[must_use]
+    pub const fn assigned(&self) -> Option<&Assigned> {
+        self.assigned.as_ref()
+    }
+
+    /// Says whether this node may run a listed release: where the channel asks for assignments, only one that was assigned to
+    /// it, in a ring whose turn it is.
+    ///
+    /// # Errors
+    /// [`UpdateError::NotAssigned`] and [`UpdateError::RingViolation`].
+    pub fn assigns(&self, release: Digest) -> Result<(), UpdateError> {
+        if !self.channel.assigned || !guard::stands("trust.assigned") {
+            return Ok(());
+        }
+        match &self.assigned {
+            Some(assigned) => assigned.judge(release),
+            None => Err(UpdateError::NotAssigned { node: self.node.clone(), release }),
+        }
     }
 
     /// The time that trust decisions use: never before the floor.
@@ -150,19 +174,28 @@ impl State {
         rows.clock = rows.clock.with_seen(&moment);
         self.floor.commit(rows)?;
         let channel = offered.channel.file();
-        if guard::stands("trust.channel-expiry") && moment.time >= channel.expires {
-            return Err(UpdateError::Expired(channel.expires));
-        }
-        let stale = channel.issued.checked_add(max_stale).unwrap_or(channel.issued);
-        if guard::stands("trust.max-stale") && moment.time >= stale {
-            return Err(UpdateError::Frozen { issued: channel.issued, days: max_stale.as_hours() / 24 });
+        // An assignment ages as its channel does: whoever holds one of them back holds the node up no longer (UPD-17).
+        let assigned = offered.assigned.as_ref().filter(|_| channel.assigned).map(Assigned::file);
+        let dated = [(channel.issued, channel.expires)].into_iter().chain(assigned.map(|a| (a.issued, a.expires)));
+        let mut until = Timestamp::MAX;
+        for (issued, expires) in dated {
+            if guard::stands("trust.channel-expiry") && moment.time >= expires {
+                return Err(UpdateError::Expired(expires));
+            }
+            let stale = issued.checked_add(max_stale).unwrap_or(issued);
+            if guard::stands("trust.max-stale") && moment.time >= stale {
+                return Err(UpdateError::Frozen { issued, days: max_stale.as_hours() / 24 });
+            }
+            until = until.min(expires).min(stale);
         }
         Ok(Current {
             channel: channel.clone(),
             revocations: offered.revocations.as_ref().map(|signed| signed.file().clone()),
+            assigned: offered.assigned.clone(),
+            node: offered.node.clone(),
             time: moment.time,
             doubt: moment.doubt,
-            until: channel.expires.min(stale),
+            until,
         })
     }
 
@@ -184,6 +217,7 @@ impl State {
         if guard::stands("trust.listed") && !is_listed(&current.channel, digest, manifest) {
             return Err(UpdateError::NotListed { channel: current.channel.channel.clone(), release: digest });
         }
+        current.assigns(digest)?;
         let least = current.channel.minimum.iter().filter(|m| m.vendor == manifest.vendor && m.plugin == manifest.name);
         let least = least.map(|m| m.counter).max().unwrap_or(0);
         if guard::stands("trust.security-minimum") && manifest.counter < least {
@@ -293,6 +327,16 @@ fn raised(rows: &Rows, offered: &Offered) -> Result<Rows, UpdateError> {
         return Err(UpdateError::Rollback { role: Role::Revocations, have: seen.version, offered: 0 });
     }
     next.clock = next.clock.with_signed(channel.issued);
+    if let Some(assigned) = &offered.assigned {
+        let file = assigned.file();
+        if guard::stands("trust.wrong-node") && Some(&file.node) != offered.node.as_ref() {
+            return Err(UpdateError::WrongNode { node: offered.node.clone(), named: file.node.clone() });
+        }
+        raise(&mut next, Role::Assignment, mark_of(file.sequence, assigned.digest()))?;
+        next.clock = next.clock.with_signed(file.issued);
+    } else if let Some(seen) = next.marks.get(&Role::Assignment).filter(|_| channel.assigned) {
+        return Err(UpdateError::Rollback { role: Role::Assignment, have: seen.version, offered: 0 });
+    }
     Ok(next)
 }
 

@@ -19,6 +19,8 @@ pub enum Role {
     Channel,
     /// The list of revocations.
     Revocations,
+    /// What is assigned to this node.
+    Assignment,
     /// Recovery statements of the root.
     Recovery,
     /// A signed policy set, by its name.
@@ -38,6 +40,7 @@ impl fmt::Display for Role {
             Self::Root => f.write_str("root"),
             Self::Channel => f.write_str("channel"),
             Self::Revocations => f.write_str("revocations"),
+            Self::Assignment => f.write_str("assignment"),
             Self::Recovery => f.write_str("recovery"),
             Self::Policy(name) => write!(f, "policy:{name}"),
             Self::Release { vendor, plugin } => write!(f, "release:{vendor}/{plugin}"),
@@ -54,6 +57,7 @@ impl FromStr for Role {
             "root" => Self::Root,
             "channel" => Self::Channel,
             "revocations" => Self::Revocations,
+            "assignment" => Self::Assignment,
             "recovery" => Self::Recovery,
             _ => match (text.strip_prefix("policy:"), text.strip_prefix("release:")) {
                 (Some(set), _) => Self::Policy(name(set)?),

@@ -54,6 +54,7 @@ pub fn channel(sequence: u64, counters: &[u64]) -> ChannelFile {
         releases: counters.iter().map(listed).collect(),
         minimum: vec![],
         hosts: vec![],
+        assigned: false,
     }
 }
 
