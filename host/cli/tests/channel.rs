@@ -267,6 +267,23 @@ fn lev_03n_a_vendor_is_admitted_with_a_risk_record_and_sig_21n_rotated_with_a_cu
     assert!(file.contains(&key("a/street-eye.public.toml")) && file.contains(&key("b/street-eye.public.toml")));
 }
 
+/// Held by `cargo test --features tuf` as well, where the same commands are taken.
+#[test]
+#[cfg(not(feature = "tuf"))]
+fn a_program_without_tuf_says_so_instead_of_reading_a_repository_as_something_else() {
+    let temp = tempfile::tempdir().unwrap();
+    std::fs::write(temp.path().join("root.json"), "{}").unwrap();
+    let (folder, root) = (text(temp.path()).to_owned(), text(&temp.path().join("root.json")).to_owned());
+    for args in [
+        vec!["channel", "tuf", "refresh", &folder, "--key", "nobody.toml"],
+        vec!["channel", "verify", &folder, "--trust", "nobody.toml", "--tuf-root", &root],
+    ] {
+        let output = vaern(&args);
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        assert!(stderr(&output).contains("built without TUF"), "{}", stderr(&output));
+    }
+}
+
 #[test]
 fn upd_10n_11n_16n_18n_a_rollout_ring_by_ring_over_a_carrier() {
     let city = City::new();

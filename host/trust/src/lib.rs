@@ -30,8 +30,9 @@ mod trust_root;
 
 pub use channel::{
     ASSIGNMENTS, Assigned, AssignedRelease, Assignment, CHANNEL_FILE, ChannelFile, ChannelSource, Current,
-    DEFAULT_MAX_STALE, Delivery, HostLine, ListedRelease, Offered, REVOCATIONS_FILE, Revocations, Revoked, RingGap,
-    RingResult, SecurityMinimum, SignedFiles, State, Steps, Trip, UpdateError, assignment_file, deliver, is_listed,
+    DEFAULT_MAX_STALE, Delivery, HostLine, ListedRelease, MetadataError, Offered, REVOCATIONS_FILE, Revocations,
+    Revoked, RingGap, RingResult, SecurityMinimum, SignedFiles, State, Steps, Trip, UpdateError, assignment_file,
+    deliver, is_listed,
 };
 pub use city::{CityFile, Signed, open_file, sign_file};
 pub use dsse::{Checked, Envelope, Ignored};

@@ -8,13 +8,15 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use vaern_door::{Digest, Name};
 use vaern_trust::{
-    Authority, CHANNEL_FILE, ChannelFile, ChannelSource as _, HostLine, ListedRelease, Recovery, RecoveryMark,
+    Authority, CHANNEL_FILE, ChannelFile, ChannelSource as _, HostLine, ListedRelease, Offered, Recovery, RecoveryMark,
     SecurityMinimum, SignedFiles, SignedRoot, State, TrustRoot,
 };
 
 use crate::commands::approve::signers;
 use crate::commands::gate::{now, trust_root};
 use crate::commands::rollout;
+use crate::commands::source::{Source, TufRoot};
+use crate::commands::tuf;
 use crate::failure::Failure;
 use crate::files;
 use crate::output::Output;
@@ -82,6 +84,9 @@ pub(crate) enum Command {
     Ring(rollout::RingArgs),
     /// Node: take signed files that a carrier brought, in any order, into the channel's folder.
     Deliver(rollout::DeliverArgs),
+    /// City: a TUF repository around the channel.
+    #[command(subcommand)]
+    Tuf(tuf::Command),
     /// Show a channel and check who signed it. Whether it is new enough, a node's own floor says.
     Verify {
         /// The channel's folder.
@@ -89,6 +94,8 @@ pub(crate) enum Command {
         /// The trust root.
         #[arg(long)]
         trust: PathBuf,
+        #[command(flatten)]
+        tuf: TufRoot,
     },
     /// Node: begin to follow a channel. Done once; a floor that was lost is not begun anew by it.
     Enrol {
@@ -101,6 +108,8 @@ pub(crate) enum Command {
         /// The node's state directory.
         #[arg(long)]
         state: PathBuf,
+        #[command(flatten)]
+        tuf: TufRoot,
     },
     /// Node: move to the next signed root.
     Root {
@@ -126,6 +135,8 @@ pub(crate) enum Command {
         /// The file to write.
         #[arg(long)]
         out: PathBuf,
+        #[command(flatten)]
+        tuf: TufRoot,
     },
     /// Node: restore a floor that cannot be read, by a statement of the root.
     Recover {
@@ -241,14 +252,15 @@ pub(crate) fn run(command: &Command, output: &Output) -> Result<(), Failure> {
         Command::Assign(args) => rollout::assign(args, output),
         Command::Ring(args) => rollout::ring(args, output),
         Command::Deliver(args) => rollout::deliver(args, output),
-        Command::Verify { channel, trust } => {
-            let (dir, file) = place(channel)?;
-            show(&SignedFiles::named(&dir, file), &trust_root(trust)?, output)
+        Command::Tuf(command) => tuf::run(command, output),
+        Command::Verify { channel, trust, tuf } => {
+            let source = Source::open(channel, None, tuf.tuf_root.as_deref())?;
+            show(&source.offered(&trust_root(trust)?, now())?, output)
         }
-        Command::Enrol { channel, trust, state } => {
-            let (dir, file) = place(channel)?;
+        Command::Enrol { channel, trust, state, tuf } => {
+            let source = Source::open(channel, None, tuf.tuf_root.as_deref())?;
             let trust = trust_root(trust)?;
-            let offered = SignedFiles::named(&dir, file).offered(&trust)?;
+            let offered = source.offered(&trust, now())?;
             let path = state;
             let state = State::enrol(&files::make_dir("state", path)?, &trust, &offered)?;
             let marks: Vec<String> =
@@ -269,7 +281,10 @@ pub(crate) fn run(command: &Command, output: &Output) -> Result<(), Failure> {
             let lines = format!("This node goes by root {version} from now on: use it as the trust root");
             output.result(&serde_json::json!({ "root": version, "digest": root.digest() }), &lines)
         }
-        Command::Recovery { signing, node, serial, out } => recovery(signing, node, *serial, out, output),
+        Command::Recovery { signing, node, serial, out, tuf } => {
+            let source = Source::open(&signing.channel, None, tuf.tuf_root.as_deref())?;
+            recovery(signing, &source, node, *serial, out, output)
+        }
         Command::Recover { statement, trust, node, state } => {
             let bytes = files::read("recovery statement", statement, 1 << 20)?;
             let signed = vaern_trust::open_file::<Recovery>(&bytes, &trust_root(trust)?, Authority::Root)?;
@@ -304,11 +319,10 @@ fn publish(dir: &Dir, channel: ChannelFile, signing: &Signing, output: &Output) 
     let pairs: Vec<_> = pairs.iter().map(|(_, pair)| pair).collect();
     let bytes = vaern_trust::sign_file(&channel, &trust, Authority::Channel, &pairs)?;
     vaern_node::sinks::write_file(dir, CHANNEL_FILE, &bytes)?;
-    show(&SignedFiles::new(dir), &trust, output)
+    show(&SignedFiles::new(dir).offered(&trust)?, output)
 }
 
-fn show(source: &SignedFiles<'_>, trust: &TrustRoot, output: &Output) -> Result<(), Failure> {
-    let offered = source.offered(trust)?;
+fn show(offered: &Offered, output: &Output) -> Result<(), Failure> {
     let channel = offered.channel.file();
     let mut lines = format!(
         "Channel {} number {}\n  signed   {} by {}\n  expires  {}{}\n",
@@ -345,13 +359,20 @@ fn show(source: &SignedFiles<'_>, trust: &TrustRoot, output: &Output) -> Result<
     output.result(&shown, &lines)
 }
 
-fn recovery(signing: &Signing, node: &Name, serial: u64, out: &Path, output: &Output) -> Result<(), Failure> {
-    let dir = files::open_dir("channel", &signing.channel)?;
+fn recovery(
+    signing: &Signing,
+    source: &Source,
+    node: &Name,
+    serial: u64,
+    out: &Path,
+    output: &Output,
+) -> Result<(), Failure> {
     let trust = trust_root(&signing.trust)?;
-    let offered = SignedFiles::new(&dir).offered(&trust)?;
     let issued = now();
+    let offered = source.offered(&trust, issued)?;
     let mark = |role: String, version, digest| RecoveryMark { role, version, digest };
     let mut marks = vec![mark("channel".to_owned(), offered.channel.file().sequence, offered.channel.digest())];
+    marks.extend(offered.also.iter().map(|(role, seen)| mark(role.to_string(), seen.version, seen.digest)));
     let mut revoked = Vec::new();
     if let Some(list) = &offered.revocations {
         marks.push(mark("revocations".to_owned(), list.file().sequence, list.digest()));

@@ -4,12 +4,10 @@ use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 use vaern_door::{Digest, Name};
-use vaern_trust::{
-    Approved, ChannelSource as _, Current, DEFAULT_MAX_STALE, Mark, Release, Role, SignedFiles, State, TrustRoot,
-};
+use vaern_trust::{Approved, Current, DEFAULT_MAX_STALE, Mark, Release, Role, State, TrustRoot};
 
-use crate::commands::channel::place;
 use crate::commands::gate::now;
+use crate::commands::source::{Source, TufRoot};
 use crate::failure::Failure;
 use crate::files;
 use crate::output::Output;
@@ -29,6 +27,8 @@ pub(crate) struct Follow {
     /// The name that the city knows this node by: it runs what is assigned to that name.
     #[arg(long, requires = "channel")]
     node: Option<Name>,
+    #[command(flatten)]
+    tuf: TufRoot,
     /// Days without a newer channel after which the node stops.
     #[arg(long, default_value_t = DEFAULT_MAX_STALE.as_hours() / 24, value_parser = clap::value_parser!(i64).range(1..=366))]
     max_stale: i64,
@@ -49,12 +49,13 @@ impl Follow {
     /// Takes the channel, if one is named.
     pub(crate) fn take(&self, trust: &TrustRoot, output: &Output) -> Result<Option<Followed>, Failure> {
         let (Some(channel), Some(state)) = (&self.channel, &self.state) else { return Ok(None) };
-        let (dir, file) = place(channel)?;
+        let source = Source::open(channel, self.node.clone(), self.tuf.tuf_root.as_deref())?;
         // The floor first: without it nothing is worth reading.
         let mut state = State::open(&files::open_dir("state", state)?)?;
         state.check_root(trust)?;
-        let offered = SignedFiles::named(&dir, file).seen_by(self.node.clone()).offered(trust)?;
-        let current = state.take(&offered, now(), SignedDuration::from_hours(24 * self.max_stale))?;
+        let (wall, max_stale) = (now(), SignedDuration::from_hours(24 * self.max_stale));
+        let offered = source.offered(trust, state.time(wall, max_stale))?;
+        let current = state.take(&offered, wall, max_stale)?;
         if let Some(doubt) = current.doubt() {
             output.say(&format!("vaern: ALARM {doubt}; trust decisions go by {}", current.time()));
         }

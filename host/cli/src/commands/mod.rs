@@ -32,6 +32,8 @@ pub(crate) mod risk;
 pub(crate) mod rollout;
 pub(crate) mod run;
 pub(crate) mod serve;
+pub(crate) mod source;
 pub(crate) mod track;
+pub(crate) mod tuf;
 pub(crate) mod vendor;
 pub(crate) mod worker;

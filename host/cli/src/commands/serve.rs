@@ -10,9 +10,9 @@ use vaern_node::live::config::{Backend, NodeConfig};
 use vaern_node::live::{Chain, ChainParts, Condition, LogBook, Parts, Served, serve};
 
 use crate::commands::book::LogArgs;
-use crate::commands::channel::place;
 use crate::commands::gate::{self, BackendChoice, Engine, Purpose, Standing, Wall};
 use crate::commands::run::workers;
+use crate::commands::source::Source;
 use crate::failure::Failure;
 use crate::files;
 use crate::output::Output;
@@ -58,7 +58,8 @@ fn parts(config: &NodeConfig, over: Arc<AtomicBool>, output: &Output) -> Result<
     let opened = engine.open()?;
     let state = files::open_dir("state", &config.node.state)
         .map_err(|failure| failure.mend("`vaern channel enrol` makes the state of a node"))?;
-    let (channel, channel_file) = place(&config.releases.channel)?;
+    let source = Source::open(&config.releases.channel, config.releases.node.clone(), config.releases.root.as_deref())?;
+    let (channel, watched) = source.watched()?;
     let releases = files::open_dir("release", &config.releases.folder)?;
     let again = |dir: &cap_std::fs::Dir| dir.try_clone().map_err(|e| Failure::internal(e.to_string()));
     let build = Box::new(|| {
@@ -74,8 +75,8 @@ fn parts(config: &NodeConfig, over: Arc<AtomicBool>, output: &Output) -> Result<
         mark,
         state: again(&state)?,
         channel,
-        channel_file,
-        node: config.releases.node.clone(),
+        watched,
+        source: Box::new(move |trust, time| source.offered(trust, time)),
         releases,
         wall,
         build,

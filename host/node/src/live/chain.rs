@@ -10,8 +10,7 @@ use vaern_door::{Digest, Manifest, Name};
 use vaern_policy::PolicySet;
 use vaern_sandbox::wall::WallSettings;
 use vaern_trust::{
-    Approved, ChannelSource as _, Current, DEFAULT_MAX_STALE, Mark, REVOCATIONS_FILE, Release, Role, SignedFiles,
-    State, Steps, TrustRoot, UpdateError, is_listed,
+    Approved, Current, DEFAULT_MAX_STALE, Mark, Offered, Release, Role, State, Steps, TrustRoot, UpdateError, is_listed,
 };
 
 use super::seat::Live;
@@ -22,6 +21,9 @@ const MOST: usize = 256;
 
 /// Reads the digest of the running program, where an approval asks which build this is.
 pub type Build = Box<dyn Fn() -> io::Result<Digest> + Send + Sync>;
+
+/// Reads what a channel offers at a time, whatever its form.
+pub type Source = Box<dyn Fn(&TrustRoot, Timestamp) -> Result<Offered, UpdateError> + Send + Sync>;
 
 /// What a chain is made of.
 pub struct ChainParts {
@@ -35,10 +37,10 @@ pub struct ChainParts {
     pub state: Dir,
     /// The folder of the channel.
     pub channel: Dir,
-    /// The channel's file in it.
-    pub channel_file: String,
-    /// The name that the city knows this node by.
-    pub node: Option<Name>,
+    /// The files in it that change with what the channel offers.
+    pub watched: Vec<String>,
+    /// Reads the channel, at a time.
+    pub source: Source,
     /// The folder of releases.
     pub releases: Dir,
     /// How workers are started.
@@ -61,8 +63,8 @@ pub struct Chain {
     rules: Arc<Rules>,
     state: State,
     channel: Dir,
-    file: String,
-    node: Option<Name>,
+    watched: Vec<String>,
+    source: Source,
     current: Option<Current>,
     known: BTreeMap<String, Known>,
 }
@@ -99,14 +101,14 @@ impl Chain {
     /// # Errors
     /// [`UpdateError`] where there is no floor, or it is above what is offered.
     pub fn open(parts: ChainParts) -> Result<Self, UpdateError> {
-        let ChainParts { trust, set, mark, state, channel, channel_file, node, releases, wall, build } = parts;
+        let ChainParts { trust, set, mark, state, channel, watched, source, releases, wall, build } = parts;
         let mut state = State::open(&state)?;
         state.check_root(&trust)?;
         if let Some(mark) = mark {
             state.raise(Role::Policy(set.purpose.policy_set.clone()), mark)?;
         }
         let rules = Arc::new(Rules { trust, set, releases, wall, build });
-        Ok(Self { rules, state, channel, file: channel_file, node, current: None, known: BTreeMap::new() })
+        Ok(Self { rules, state, channel, watched, source, current: None, known: BTreeMap::new() })
     }
 
     pub(crate) fn rules(&self) -> Arc<Rules> {
@@ -115,9 +117,7 @@ impl Chain {
 
     /// The channel's folder, and the files in it that the judgement depends on.
     pub(crate) fn channel(&self) -> (&Dir, Vec<String>) {
-        let mut files = vec![self.file.clone(), REVOCATIONS_FILE.to_owned()];
-        files.extend(self.node.as_ref().map(vaern_trust::assignment_file));
-        (&self.channel, files)
+        (&self.channel, self.watched.clone())
     }
 
     pub(crate) fn purpose(&self) -> &Name {
@@ -130,11 +130,9 @@ impl Chain {
 
     /// Takes what the channel offers. Where it offers something worse than what is known, what is known stays.
     pub(crate) fn refresh(&mut self, now: Timestamp) -> Result<(), UpdateError> {
-        let offered = SignedFiles::named(&self.channel, self.file.clone())
-            .seen_by(self.node.clone())
-            .offered(&self.rules.trust)?;
         let hours = i64::from(self.rules.set.profile.max_stale_hours);
         let bound = SignedDuration::from_hours(hours).min(DEFAULT_MAX_STALE);
+        let offered = (self.source)(&self.rules.trust, self.state.time(now, bound))?;
         self.current = Some(self.state.take(&offered, now, bound)?);
         Ok(())
     }

@@ -89,8 +89,24 @@ pub struct ReleasesPart {
     pub folder: PathBuf,
     /// The city's channel: a folder, or its channel file.
     pub channel: PathBuf,
+    /// What the channel is.
+    #[serde(default)]
+    pub kind: ChannelKind,
+    /// Of a TUF repository, the root that this node pinned.
+    pub root: Option<PathBuf>,
     /// The name that the city knows this node by: it runs what is assigned to that name.
     pub node: Option<Name>,
+}
+
+/// What a channel is: one or the other, never both.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChannelKind {
+    /// Plain signed files.
+    #[default]
+    Files,
+    /// A TUF repository around them.
+    Tuf,
 }
 
 /// `[log]`
@@ -241,6 +257,12 @@ impl NodeConfig {
                 return error(field, format!("is {value}; from {least} to {most} is possible"));
             }
         }
+        if (self.releases.kind == ChannelKind::Tuf) != self.releases.root.is_some() {
+            return error(
+                "kind",
+                "and `root` belong together: a TUF repository needs the root that this node pinned".to_owned(),
+            );
+        }
         if !(0.0..=1.0).contains(&swap.agreement) {
             return error("agreement", format!("is {}; from 0 to 1 is possible", swap.agreement));
         }
@@ -267,7 +289,9 @@ impl NodeConfig {
             &mut self.log.key,
             &mut self.source.folder,
         ];
-        for path in paths.into_iter().chain(&mut self.rules.trust).chain(&mut self.engine.models) {
+        for path in
+            paths.into_iter().chain(&mut self.rules.trust).chain(&mut self.releases.root).chain(&mut self.engine.models)
+        {
             *path = base.join(&*path);
         }
     }
@@ -330,6 +354,20 @@ folder = "inbox"
             let line = 14 + wrong.lines().count();
             assert!(said.starts_with(&format!("node.toml:{line}: ")), "{wrong}: {said}");
         }
+    }
+
+    #[test]
+    fn upd_17_a_channel_is_plain_files_or_a_repository_with_a_pinned_root_and_never_both() {
+        let with = |lines: &str| GOOD.replace("channel = \"channel\"\n", &format!("channel = \"channel\"\n{lines}"));
+        let plain = NodeConfig::parse("node.toml", GOOD, Path::new("/etc/vaern")).unwrap();
+        assert_eq!((plain.releases.kind, plain.releases.root), (ChannelKind::Files, None));
+        let text = with("kind = \"tuf\"\nroot = \"1.root.json\"\nnode = \"vogn-7\"\n");
+        let tuf = NodeConfig::parse("node.toml", &text, Path::new("/etc/vaern")).unwrap();
+        assert_eq!(tuf.releases.root.as_deref(), Some(Path::new("/etc/vaern/1.root.json")));
+        for wrong in ["kind = \"tuf\"\n", "root = \"1.root.json\"\n", "kind = \"files\"\nroot = \"1.root.json\"\n"] {
+            assert!(refused(&with(wrong)).contains("belong together"), "{wrong}");
+        }
+        assert!(refused(&with("kind = \"both\"\n")).contains("both"));
     }
 
     #[test]

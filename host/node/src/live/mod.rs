@@ -29,7 +29,7 @@ mod service;
 mod swap;
 mod worker;
 
-pub use chain::{Build, Chain, ChainParts};
+pub use chain::{Build, Chain, ChainParts, Source};
 pub use clerk::LogBook;
 pub use control::{Clock, Why};
 pub use metrics::{Condition, Health, Status};

@@ -10,6 +10,31 @@ use crate::floor::{FloorError, Role};
 use crate::release::ReleaseError;
 use crate::sig_error::SigError;
 
+/// Why metadata around a channel is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MetadataError {
+    /// Too few signatures of the keys that the root names.
+    #[error("ThresholdNotMet: {role} takes {threshold} signatures, {found} hold")]
+    ThresholdNotMet {
+        /// The role.
+        role: String,
+        /// How many hold.
+        found: usize,
+        /// How many it takes.
+        threshold: usize,
+    },
+    /// A file that is not the one that is named: of another time, altered, or too short.
+    #[error("MixAndMatch: {0}")]
+    NotPinned(String),
+    /// A root that does not follow from the one before.
+    #[error("BadRootChain: {0}")]
+    BadRootChain(String),
+    /// It cannot be read.
+    #[error("{0}")]
+    Malformed(String),
+}
+
 /// Why a channel, or a release under it, is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -26,6 +51,9 @@ pub enum UpdateError {
     /// The trust root is not one that this node may go by.
     #[error("trust root: {0}")]
     Root(SigError),
+    /// TUF metadata does not hold.
+    #[error("metadata: {0}")]
+    Metadata(MetadataError),
     /// A file could not be read or written.
     #[error("`{file}`: {kind}")]
     Io {
@@ -175,6 +203,9 @@ impl UpdateError {
             Self::Active(e) | Self::Tested(e) => e.mend(),
             Self::Io { .. } => "check that the channel's folder is there and can be read",
             Self::TooLong(_) => "get the channel anew; a server that sends without end is not the city's",
+            Self::Metadata(_) => {
+                "get the repository anew from the city; if it is the city's own, its keys and its root do not fit"
+            }
             Self::Rollback { .. } | Self::MixAndMatch { .. } => "get the newest channel and revocations from the city",
             Self::Equivocation { .. } => {
                 "somebody signed two different things under one number: stop, and ask the city which one it meant"

@@ -13,7 +13,7 @@ mod store;
 
 pub use assignment::{ASSIGNMENTS, Assigned, AssignedRelease, Assignment, RingGap, RingResult, assignment_file};
 pub use deliver::{Delivery, deliver};
-pub use error::UpdateError;
+pub use error::{MetadataError, UpdateError};
 pub use files::{ChannelFile, HostLine, ListedRelease, Revocations, Revoked, SecurityMinimum, is_listed};
 pub use state::{Current, DEFAULT_MAX_STALE, State};
 pub use store::{Steps, Trip};
@@ -23,6 +23,7 @@ use vaern_door::Name;
 
 use crate::city::{Signed, open_file};
 use crate::files::{Entry, entry, read_at_most};
+use crate::floor::{Mark, Role};
 use crate::trust_root::{Authority, TrustRoot};
 
 /// Name of the channel in its directory.
@@ -41,6 +42,8 @@ pub struct Offered {
     pub assigned: Option<Assigned>,
     /// The name that this node goes by, where it has one.
     pub node: Option<Name>,
+    /// Numbers of what came around the files, such as TUF metadata: rows of the floor like all others.
+    pub also: Vec<(Role, Mark)>,
 }
 
 /// Where a channel comes from.
@@ -96,7 +99,7 @@ impl ChannelSource for SignedFiles<'_> {
             },
             None => None,
         };
-        Ok(Offered { channel, revocations, assigned, node: self.node.clone() })
+        Ok(Offered { channel, revocations, assigned, node: self.node.clone(), also: vec![] })
     }
 }
 

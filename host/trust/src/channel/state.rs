@@ -115,6 +115,12 @@ impl State {
         Ok(Self { floor: Floor::open(dir)?, dir: clone(dir)? })
     }
 
+    /// The time that trust decisions use at `wall`: for whoever must judge by a time before there is anything to take.
+    #[must_use]
+    pub fn time(&self, wall: Timestamp, max_stale: SignedDuration) -> Timestamp {
+        self.floor.rows().clock.tell(wall, max_stale).time
+    }
+
     /// The rows of the floor, for showing.
     #[must_use]
     pub const fn rows(&self) -> &Rows {
@@ -325,6 +331,14 @@ fn raised(rows: &Rows, offered: &Offered) -> Result<Rows, UpdateError> {
     } else if let Some(seen) = next.marks.get(&Role::Revocations) {
         // A list that was seen once and is gone is an older state of the folder.
         return Err(UpdateError::Rollback { role: Role::Revocations, have: seen.version, offered: 0 });
+    }
+    for (role, mark) in &offered.also {
+        raise(&mut next, role.clone(), *mark)?;
+    }
+    // A node that has seen metadata takes no channel without it: one way to be told at a time.
+    let seen = rows.marks.iter().find(|(role, _)| matches!(role, Role::Tuf(_)) && offered.also.is_empty());
+    if let Some((role, seen)) = seen {
+        return Err(UpdateError::Rollback { role: role.clone(), have: seen.version, offered: 0 });
     }
     next.clock = next.clock.with_signed(channel.issued);
     if let Some(assigned) = &offered.assigned {

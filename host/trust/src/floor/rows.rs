@@ -21,6 +21,8 @@ pub enum Role {
     Revocations,
     /// What is assigned to this node.
     Assignment,
+    /// A role of the TUF metadata around the channel.
+    Tuf(Name),
     /// Recovery statements of the root.
     Recovery,
     /// A signed policy set, by its name.
@@ -42,6 +44,7 @@ impl fmt::Display for Role {
             Self::Revocations => f.write_str("revocations"),
             Self::Assignment => f.write_str("assignment"),
             Self::Recovery => f.write_str("recovery"),
+            Self::Tuf(name) => write!(f, "tuf:{name}"),
             Self::Policy(name) => write!(f, "policy:{name}"),
             Self::Release { vendor, plugin } => write!(f, "release:{vendor}/{plugin}"),
         }
@@ -61,6 +64,7 @@ impl FromStr for Role {
             "recovery" => Self::Recovery,
             _ => match (text.strip_prefix("policy:"), text.strip_prefix("release:")) {
                 (Some(set), _) => Self::Policy(name(set)?),
+                _ if text.starts_with("tuf:") => Self::Tuf(name(text.strip_prefix("tuf:").unwrap_or_default())?),
                 (_, Some(release)) => {
                     let (vendor, plugin) = release.split_once('/').ok_or_else(unknown)?;
                     Self::Release { vendor: name(vendor)?, plugin: name(plugin)? }
