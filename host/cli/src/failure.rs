@@ -88,6 +88,8 @@ from_error!(
     vaern_node::live::orders::OrderError
 );
 from_error_with_mend!(
+    vaern_node::bits::LedgerError,
+    vaern_node::replay::ReplayError,
     vaern_policy::PolicyError,
     vaern_trust::ReleaseError,
     vaern_trust::PkgError,
@@ -135,12 +137,6 @@ impl From<vaern_node::service::ServiceError> for Failure {
                 Self::refused(error.to_string(), Krav("STD-02"), Blame::Operator)
             }
         }
-    }
-}
-
-impl From<vaern_node::bits::LedgerError> for Failure {
-    fn from(error: vaern_node::bits::LedgerError) -> Self {
-        Self::refused(error.to_string(), error.krav(), error.blame()).mend(error.mend())
     }
 }
 

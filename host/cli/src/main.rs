@@ -80,6 +80,8 @@ enum Command {
     /// Kept evidence: list it, open it, delete it. Each look is in the log first.
     #[command(subcommand)]
     Evidence(commands::evidence::Command),
+    /// A kept clear frame again before the release that saw it: the same answer, or the reason why it cannot be compared.
+    Replay(commands::replay::Args),
     /// Everything behind one proposal, for a citizen's request.
     Insight(commands::insight::Args),
     /// The transparency log: verify it offline, show its leaves, prove one of them.
@@ -129,6 +131,7 @@ fn main() -> ExitCode {
         Command::Models(command) => commands::models::run(&command, &output),
         Command::Review(command) => commands::review::run(&command, &output),
         Command::Evidence(command) => commands::evidence::run(&command, &output),
+        Command::Replay(args) => commands::replay::run(&args, &output),
         Command::Insight(args) => commands::insight::run(&args, &output),
         Command::Audit(command) => commands::audit::run(&command, &output),
         Command::Policy(command) => commands::policy::run(&command, &output),

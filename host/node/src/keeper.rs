@@ -13,7 +13,8 @@ use vaern_privacy::ClearFrame;
 use vaern_record::evidence::{Bounds, Day, Evidence, EvidenceError, Label, RecordId};
 use vaern_record::log::RetentionClass;
 
-use crate::outcome::{FoundObject, FrameOutcome, FrameResult, Place, Refusal};
+use crate::outcome::{FoundObject, FrameOutcome, FrameResult, Place, Refusal, SeenFrame};
+use crate::replay::{Conditions, Found, FrameRecord, MOST_FRAMES};
 
 /// What a store takes of one run's release, zone and day: far more than honest streets hold, far less than fills a disk.
 pub const BOUNDS: Bounds = Bounds { per_release_zone_day: 2_000, picture_bytes: 4 << 20 };
@@ -38,7 +39,22 @@ pub struct Keeper {
     store: Mutex<Evidence>,
     label: Label,
     crops: Mutex<BTreeMap<String, (Rect, Vec<u8>)>>,
+    whole: Option<Whole>,
     count: Mutex<KeptCount>,
+}
+
+/// A frame until it is known what of it was released: its masks, and its pixels as PNG.
+struct Waiting {
+    masked: Vec<Rect>,
+    png: Vec<u8>,
+}
+
+/// Keeps whole frames besides, for replay.
+struct Whole {
+    label: Label,
+    conditions: Conditions,
+    /// By the id of the frame.
+    frames: Mutex<BTreeMap<String, Waiting>>,
 }
 
 /// What became of the evidence of a run.
@@ -48,6 +64,10 @@ pub struct KeptCount {
     pub kept: u64,
     /// Objects beyond the release's share, of which nothing is kept (EXF-20).
     pub beyond: u64,
+    /// Whole frames sealed for replay.
+    pub frames: u64,
+    /// Frames with objects that were not kept for replay: beyond what waits in memory, the share, or the size of a picture.
+    pub frames_beyond: u64,
 }
 
 impl Keeper {
@@ -57,7 +77,17 @@ impl Keeper {
         let expires = Day::of(seconds(now)).plus(days.into());
         let class = RetentionClass::Review;
         let label = Label { requirement: REQUIREMENT.to_owned(), purpose, zone, release, class, expires };
-        Self { store: Mutex::new(store), label, crops: Mutex::default(), count: Mutex::default() }
+        Self { store: Mutex::new(store), label, crops: Mutex::default(), whole: None, count: Mutex::default() }
+    }
+
+    /// Keeps whole frames besides, in which something was found. `days` are those of the policy, at least 1.
+    #[must_use]
+    pub fn replaying(mut self, conditions: Conditions, days: u16, now: Timestamp) -> Self {
+        let expires = Day::of(seconds(now)).plus(days.into());
+        let label =
+            Label { requirement: "GEN-02".to_owned(), class: RetentionClass::Replay, expires, ..self.label.clone() };
+        self.whole = Some(Whole { label, conditions, frames: Mutex::default() });
+        self
     }
 
     /// Takes the crops of a frame's objects, while the frame is there.
@@ -73,6 +103,9 @@ impl Keeper {
             let png = encode(&pixels, part).ok_or_else(|| fault("the crop of an object could not be encoded"))?;
             crops.insert(object.id.clone(), (part, png));
         }
+        if let Some(whole) = self.whole.as_ref().filter(|_| !objects.is_empty()) {
+            whole.take(frame)?;
+        }
         Ok(())
     }
 
@@ -86,6 +119,12 @@ impl Keeper {
         let mut count = KeptCount::default();
         for frame in frames {
             let FrameResult::Seen(seen) = &frame.result else { continue };
+            if let Some(whole) = self.whole.as_ref().filter(|_| !seen.objects.is_empty()) {
+                match whole.seal(&mut store, seen, seconds(now))? {
+                    true => count.frames += 1,
+                    false => count.frames_beyond += 1,
+                }
+            }
             for object in &seen.objects {
                 let Some((crop, png)) = crops.remove(&object.id) else {
                     count.beyond += 1;
@@ -110,6 +149,32 @@ impl Keeper {
     #[must_use]
     pub fn count(&self) -> KeptCount {
         *self.count.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Whole {
+    fn take(&self, frame: &ClearFrame) -> Result<(), Refusal> {
+        let mut frames = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
+        if frames.len() < MOST_FRAMES {
+            let all = Rect::whole(frame.size());
+            let png = encode(frame.rgb(), all).ok_or_else(|| fault("a frame could not be encoded"))?;
+            frames.insert(frame.id().to_string(), Waiting { masked: frame.masked().to_vec(), png });
+        }
+        Ok(())
+    }
+
+    /// Seals a frame of which something was released. False where it is beyond what may be kept.
+    fn seal(&self, store: &mut Evidence, seen: &SeenFrame, now: u64) -> Result<bool, EvidenceError> {
+        let taken = self.frames.lock().unwrap_or_else(PoisonError::into_inner).remove(&seen.frame_id);
+        let Some(Waiting { masked, png }) = taken else { return Ok(false) };
+        let found = seen.objects.iter().map(|o| Found::new(&o.label, o.rect, o.score, o.delvist_maskeret)).collect();
+        let record = FrameRecord::new(&seen.frame_id, (seen.size, &masked), &self.conditions, found);
+        let record = serde_json::to_vec(&record).map_err(|e| EvidenceError::Database(e.to_string()))?;
+        match store.keep(seen.frame_id.parse()?, &self.label, &png, &record, now) {
+            Ok(()) => Ok(true),
+            Err(EvidenceError::EvidenceQuota { .. } | EvidenceError::TooLarge { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -15,6 +15,7 @@ pub mod outcome;
 pub mod pipeline;
 pub mod policies;
 pub mod quota;
+pub mod replay;
 pub mod report;
 pub mod review;
 pub mod service;

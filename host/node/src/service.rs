@@ -173,6 +173,12 @@ impl Seer {
         self
     }
 
+    /// What the release is given.
+    #[must_use]
+    pub fn grants(&self) -> &Arc<Grants> {
+        &self.grants
+    }
+
     /// Charges a ledger that outlives the run. Without one, the budget is counted for each run alone.
     #[must_use]
     pub fn charging(mut self, ledger: DurableLedger) -> Self {

@@ -41,7 +41,7 @@ enum Wider {
 /// Name in the file, the krav that bounds it, which way is wider, and its value.
 type Quantity = (&'static str, &'static str, Wider, fn(&Profile) -> u64);
 
-const QUANTITIES: [Quantity; 27] = [
+const QUANTITIES: [Quantity; 28] = [
     ("frame.width", "MIN-05", Wider::Up, |p| p.frame.width().into()),
     ("frame.height", "MIN-05", Wider::Up, |p| p.frame.height().into()),
     ("limits.memory_bytes", "CYB-01", Wider::Up, |p| p.limits.memory_bytes),
@@ -63,6 +63,7 @@ const QUANTITIES: [Quantity; 27] = [
     ("output.bits_per_frame", "SEP-04", Wider::Up, |p| p.output.bits_per_frame.into()),
     ("output.bits_per_hour", "SEP-04", Wider::Up, |p| p.output.bits_per_hour.into()),
     ("retention.evidence_days", "SKJ-06", Wider::Up, |p| p.retention.evidence_days.into()),
+    ("retention.replay_days", "GEN-02", Wider::Up, |p| p.retention.replay_days.into()),
     ("retention.training_days", "SEP-02", Wider::Up, |p| p.retention.training_days.into()),
     ("retention.pictures_days", "SKJ-07", Wider::Up, |p| p.retention.pictures_days.into()),
     ("rates.frames_per_second", "MIN-07", Wider::Up, |p| p.rates.frames_per_second.into()),

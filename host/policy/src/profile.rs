@@ -42,6 +42,9 @@ pub struct Profile {
 pub struct Retention {
     /// The masked crop of a detection and its record (SKJ-06).
     pub evidence_days: u16,
+    /// The whole masked frame in which something was found, so that it can be found again (GEN-02). Off where it is not named.
+    #[serde(default)]
+    pub replay_days: u16,
     /// Masked training pictures (SEP-02).
     pub training_days: u16,
     /// Masked pictures of a run's result (SKJ-07).
@@ -244,6 +247,7 @@ impl ProfileFile {
         within(o.bits_per_frame.into(), 1..=100_000, "output.bits_per_frame", "1 to 100000")?;
         within(o.bits_per_hour.into(), 1..=100_000_000, "output.bits_per_hour", "1 to 100000000")?;
         within(r.evidence_days.into(), 0..=365, "retention.evidence_days", "0 to 365")?;
+        within(r.replay_days.into(), 0..=90, "retention.replay_days", "0 to 90")?;
         within(r.training_days.into(), 0..=730, "retention.training_days", "0 to 730")?;
         within(r.pictures_days.into(), 0..=365, "retention.pictures_days", "0 to 365")?;
         within(self.rates.frames_per_second.into(), 1..=120, "rates.frames_per_second", "1 to 120")?;

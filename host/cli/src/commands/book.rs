@@ -1,6 +1,7 @@
 //! The log of a run: where it lies, whose key signs it, and what was seen of it before.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use cap_std::fs::Dir;
 use vaern_door::{Blame, Krav};
@@ -9,6 +10,7 @@ pub(crate) use vaern_node::book::{LINK, Link};
 use vaern_node::gate::Built;
 use vaern_node::keeper::{BOUNDS, Keeper};
 use vaern_node::outcome::Summary;
+use vaern_node::replay::Conditions;
 use vaern_node::service::Seer;
 use vaern_policy::PolicySet;
 use vaern_record::evidence::{Evidence, Kind};
@@ -102,6 +104,7 @@ impl EvidenceArgs {
         release: &Release<Approved>,
         set: &PolicySet,
         built: &Built,
+        engine: &gate::Engine,
     ) -> Result<Seer, Failure> {
         let (Some(path), Some(key), Some(open)) = (&self.evidence, &self.store_key, book) else { return Ok(seer) };
         let days = set.profile.retention.evidence_days;
@@ -118,7 +121,18 @@ impl EvidenceArgs {
         let fence = built.gate.fences().fences().first();
         let zone =
             fence.map(|fence| fence.name().clone()).ok_or_else(|| Failure::internal("a gate without a fence"))?;
-        let keeper = Keeper::new(store, set.purpose.name.clone(), zone, release.digest(), days, now);
+        let mut keeper = Keeper::new(store, set.purpose.name.clone(), zone, release.digest(), days, now);
+        let days = set.profile.retention.replay_days;
+        if days > 0 {
+            let conditions = Conditions {
+                grants: Arc::clone(seer.grants()),
+                backend: engine.identity()?,
+                engine: vaern_sandbox::wall::engine(),
+            };
+            if conditions.replayable() {
+                keeper = keeper.replaying(conditions, days, now);
+            }
+        }
         Ok(seer.keeping(keeper))
     }
 }

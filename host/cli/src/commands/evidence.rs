@@ -214,8 +214,16 @@ pub(crate) fn run(command: &Command, output: &Output) -> Result<(), Failure> {
 }
 
 impl Store {
+    /// In which duty somebody looks.
+    pub(crate) fn duty(&self) -> Duty {
+        self.duty.into()
+    }
+
     /// Opens store and log, and keeps the log's floor afterwards, whatever happened: what was logged is logged.
-    fn with(&self, work: impl FnOnce(&mut Evidence, &mut Log, u64) -> Result<(), Failure>) -> Result<(), Failure> {
+    pub(crate) fn with(
+        &self,
+        work: impl FnOnce(&mut Evidence, &mut Log, u64) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
         let Some(mut book) = self.log.open()? else {
             return Err(Failure::usage("evidence is looked at and deleted with a log only")
                 .mend("name the node's log with --log and --log-key"));

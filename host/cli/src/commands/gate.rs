@@ -70,6 +70,17 @@ impl Engine {
         }
     }
 
+    /// The engine and its version, as a replay is held to: for a library, what it is to the byte.
+    pub(crate) fn identity(&self) -> Result<String, Failure> {
+        match self.library()? {
+            None => Ok(vaern_node::replay::TRACT.to_owned()),
+            Some(library) => {
+                let bytes = files::read("library", &library, 1 << 30)?;
+                Ok(format!("onnxruntime {}", vaern_door::Digest::of(&bytes)))
+            }
+        }
+    }
+
     /// The library of ONNX Runtime, where that is the engine.
     fn library(&self) -> Result<Option<PathBuf>, Failure> {
         if self.backend == BackendChoice::Tract {

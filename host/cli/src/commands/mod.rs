@@ -26,6 +26,7 @@ pub(crate) mod node;
 pub(crate) mod plugin;
 pub(crate) mod policy;
 pub(crate) mod registry;
+pub(crate) mod replay;
 pub(crate) mod review;
 pub(crate) mod revoke;
 pub(crate) mod risk;

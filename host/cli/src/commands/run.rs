@@ -114,7 +114,7 @@ fn once(
         None => seer,
     };
     let mut book = args.log.open()?;
-    let seer = args.evidence.keeping(seer, book.as_mut(), &release, &set, &built)?;
+    let seer = args.evidence.keeping(seer, book.as_mut(), &release, &set, &built, &args.engine)?;
     let out = files::make_dir("output", out_path)?;
     let setup = Setup {
         set: &set,

@@ -395,6 +395,8 @@ words! {
         Case,
         /// For training, in a store and under keys of its own (SEP-02).
         Training,
+        /// A whole clear frame, so that what was found in it can be found again (GEN-02).
+        Replay,
     }
 
     /// Why evidence was deleted.
