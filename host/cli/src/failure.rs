@@ -82,7 +82,6 @@ from_error!(
     vaern_node::collection::CollectionError,
     vaern_node::quota::QuotaError,
     vaern_record::evidence::EvidenceError,
-    vaern_node::review::ReviewError,
     vaern_node::live::config::ConfigError,
     vaern_node::live::LiveError,
     vaern_node::live::orders::OrderError
@@ -95,7 +94,8 @@ from_error_with_mend!(
     vaern_trust::PkgError,
     vaern_trust::UpdateError,
     vaern_trust::FloorError,
-    vaern_record::AuditError
+    vaern_record::AuditError,
+    vaern_proposals::ProposalError
 );
 
 impl From<vaern_node::policies::SealError> for Failure {

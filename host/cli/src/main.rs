@@ -74,6 +74,8 @@ enum Command {
     /// The gate's own detectors: list, install, verify.
     #[command(subcommand)]
     Models(commands::models::Command),
+    /// For case workers: what runs found, one proposal for each object, as files to hand on.
+    Proposals(commands::proposals::Args),
     /// For case workers: a verdict on proposals, one by one or through a spreadsheet.
     #[command(subcommand)]
     Review(commands::review::Command),
@@ -129,6 +131,7 @@ fn main() -> ExitCode {
         Command::Risk(args) => commands::risk::run(&args, &output),
         Command::Node(command) => commands::node::run(&command, &output),
         Command::Models(command) => commands::models::run(&command, &output),
+        Command::Proposals(args) => commands::proposals::run(&args, &output),
         Command::Review(command) => commands::review::run(&command, &output),
         Command::Evidence(command) => commands::evidence::run(&command, &output),
         Command::Replay(args) => commands::replay::run(&args, &output),

@@ -7,6 +7,7 @@
 pub mod bits;
 pub mod book;
 pub mod collection;
+pub mod coverage;
 pub mod facts;
 pub mod gate;
 pub mod keeper;
@@ -17,7 +18,6 @@ pub mod policies;
 pub mod quota;
 pub mod replay;
 pub mod report;
-pub mod review;
 pub mod service;
 pub mod sinks;
 mod source;

@@ -157,6 +157,21 @@ pub struct Place {
     pub heading: Option<f64>,
     /// Unix time in milliseconds, if known.
     pub time_ms: Option<i64>,
+    /// How the camera looks, by its signed profile.
+    #[serde(default)]
+    pub view: Option<View>,
+}
+
+/// What it takes to say where something in the picture stands.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct View {
+    /// Horizontal field of view in degrees.
+    pub hfov_deg: f64,
+    /// Height of the lens above the street in metres.
+    pub height_m: f64,
+    /// Degrees by which the camera looks below the horizon, if the profile says it.
+    pub pitch_deg: Option<f64>,
 }
 
 /// One object, proposed. A person decides (RET-03).

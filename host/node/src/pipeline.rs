@@ -16,7 +16,7 @@ use vaern_sandbox::{Runner, SandboxError};
 
 use crate::collection::{self, CollectionError, Collector, Original};
 use crate::keeper::Keeper;
-use crate::outcome::{FoundObject, FrameOutcome, FrameResult, Place, Refusal, SeenFrame};
+use crate::outcome::{FoundObject, FrameOutcome, FrameResult, Place, Refusal, SeenFrame, View};
 use crate::sinks;
 use crate::source::{self, Entry};
 
@@ -327,6 +327,11 @@ pub(crate) fn place(sealed: &SealedPosition) -> Place {
         error_m: position.error_m(),
         heading: position.heading(),
         time_ms: position.time().map(Timestamp::as_millisecond),
+        view: sealed.view().map(|view| View {
+            hfov_deg: view.hfov_deg,
+            height_m: view.height_m,
+            pitch_deg: view.pitch_deg,
+        }),
     }
 }
 

@@ -16,6 +16,7 @@ use vaern_trust::{Approved, CompiledCode, Release, ReleaseError, TrustRoot};
 
 use crate::bits::{DurableLedger, LedgerError};
 use crate::collection::{Account, CollectionError, Collector, Kept, Plan};
+use crate::coverage::Coverage;
 use crate::facts;
 use crate::gate::Built;
 use crate::keeper::{Keeper, KeptCount};
@@ -435,6 +436,7 @@ fn go(
     let pictures = report_pictures(setup.out, &run);
     if run.release.is_some() {
         sinks::write_file(setup.out, "detections.geojson", sinks::detections_geojson(&run)?.as_bytes())?;
+        sinks::write_file(setup.out, sinks::COVERAGE, Coverage::of(&run).json()?.as_bytes())?;
     }
     sinks::write_file(setup.out, "frames.csv", sinks::frames_csv(&run).as_bytes())?;
     sinks::write_file(setup.out, "report.html", report::html(&run, &pictures, REPORT_PICTURES).as_bytes())?;

@@ -17,6 +17,8 @@ use crate::outcome::{PolicyInfo, ReleaseInfo, Run, Summary};
 
 /// Name of the file that [`detections_geojson`] is for.
 pub const DETECTIONS: &str = "detections.geojson";
+/// Name of the file that [`Coverage::json`](crate::coverage::Coverage::json) is for.
+pub const COVERAGE: &str = "coverage.json";
 /// Name of the file that [`frames_csv`] is for.
 pub const FRAMES: &str = "frames.csv";
 /// Name of the file that [`summary_json`] is for.
@@ -39,7 +41,7 @@ pub struct SinkError {
 }
 
 impl SinkError {
-    fn new(file: &str, source: impl Into<io::Error>) -> Self {
+    pub(crate) fn new(file: &str, source: impl Into<io::Error>) -> Self {
         Self { file: file.to_owned(), source: source.into() }
     }
 

@@ -119,8 +119,14 @@ mod tests {
             rect: Rect::new(0, 0, 8, 8).unwrap(),
             delvist_maskeret: false,
         };
-        let place =
-            Place { latitude: 55.0, longitude: 12.0, error_m: 1.0, heading: None, time_ms: Some(second * 1000) };
+        let place = Place {
+            latitude: 55.0,
+            longitude: 12.0,
+            error_m: 1.0,
+            heading: None,
+            time_ms: Some(second * 1000),
+            view: None,
+        };
         let seen = SeenFrame {
             frame_id: format!("f{number}"),
             size: Size::new(1280, 720).unwrap(),

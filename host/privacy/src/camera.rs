@@ -7,6 +7,7 @@ use serde::Deserialize;
 use vaern_door::{Name, guard};
 
 use crate::exif;
+use crate::receipt::View;
 use crate::refusal::Refusal;
 
 /// Why a camera profile is refused.
@@ -80,6 +81,9 @@ pub struct CameraProfile {
     pub heading_offset_deg: f64,
     /// Horizontal field of view in degrees.
     pub hfov_deg: f64,
+    /// Degrees by which the camera looks below the horizon. Without it nobody can say how far away something in a picture is.
+    #[serde(default)]
+    pub pitch_deg: Option<f64>,
     /// Error radius of a fix that states none, in metres.
     pub default_error_m: f64,
     /// What the camera's clock shows, for pictures that do not state their offset from UTC. Without it such a picture has
@@ -92,6 +96,10 @@ pub struct CameraProfile {
 }
 
 impl CameraProfile {
+    pub(crate) const fn view(&self) -> View {
+        View { hfov_deg: self.hfov_deg, height_m: self.height_m, pitch_deg: self.pitch_deg }
+    }
+
     /// Reads and checks a profile.
     ///
     /// # Errors
@@ -107,6 +115,9 @@ impl CameraProfile {
         }
         if !(10.0..=180.0).contains(&profile.hfov_deg) {
             return range("hfov_deg", "10 to 180");
+        }
+        if profile.pitch_deg.is_some_and(|pitch| !(-20.0..=70.0).contains(&pitch)) {
+            return range("pitch_deg", "left out, or -20 to 70");
         }
         if !(1.0..=100.0).contains(&profile.default_error_m) {
             return range("default_error_m", "1 to 100: no receiver on a vehicle is better than a metre");

@@ -249,7 +249,8 @@ impl Gate {
         let position = match (located.position, &located.camera) {
             (Some(position), Some(camera)) => {
                 let fence = self.fences.locate(&position)?.clone();
-                Some(SealedPosition { position, fence, camera: camera.clone() })
+                let view = self.cameras.get(camera).map(CameraProfile::view);
+                Some(SealedPosition { position, fence, camera: camera.clone(), view })
             }
             _ if self.policy.allow_unlocated() => None,
             _ => return Err(Refusal::UnlocatedNotAllowed),

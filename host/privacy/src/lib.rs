@@ -59,7 +59,7 @@ pub use policy::{
 };
 pub use position::Position;
 pub use raw::RawFrame;
-pub use receipt::{Admitted, Receipt, SealedPosition, StageTimes, UsedModel};
+pub use receipt::{Admitted, Receipt, SealedPosition, StageTimes, UsedModel, View};
 pub use refusal::{BadPosition, Bound, DecodeFault, MaskingFault, NoFix, Refusal, StructureFault, Variant};
 pub use ring::RingFault;
 pub use shadow::ShadowRule;

@@ -47,6 +47,18 @@ pub struct SealedPosition {
     pub(crate) position: Position,
     pub(crate) fence: Name,
     pub(crate) camera: Name,
+    pub(crate) view: Option<View>,
+}
+
+/// How the camera looks, by its signed profile: what it takes to say where something in the picture stands.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct View {
+    /// Horizontal field of view in degrees, 10 to 180.
+    pub hfov_deg: f64,
+    /// Height of the lens above the street in metres.
+    pub height_m: f64,
+    /// Degrees below the horizon, where the profile says it.
+    pub pitch_deg: Option<f64>,
 }
 
 impl SealedPosition {
@@ -66,6 +78,12 @@ impl SealedPosition {
     #[must_use]
     pub const fn camera(&self) -> &Name {
         &self.camera
+    }
+
+    /// How that camera looks.
+    #[must_use]
+    pub const fn view(&self) -> Option<View> {
+        self.view
     }
 }
 

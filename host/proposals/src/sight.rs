@@ -33,6 +33,26 @@ pub enum PositionKind {
     Object,
 }
 
+impl PositionKind {
+    /// The word in files.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Camera => "camera",
+            Self::Object => "object",
+        }
+    }
+
+    /// In Danish.
+    #[must_use]
+    pub const fn danish(self) -> &'static str {
+        match self {
+            Self::Camera => "kameraets sted",
+            Self::Object => "genstandens sted, beregnet",
+        }
+    }
+}
+
 /// One find in one picture, as far as its place goes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Shot {

@@ -14,7 +14,7 @@ use vaern_node::replay::Conditions;
 use vaern_node::service::Seer;
 use vaern_policy::PolicySet;
 use vaern_record::evidence::{Evidence, Kind};
-use vaern_record::log::{Floor, Log};
+use vaern_record::log::{Event, Floor, Leaf, Log};
 use vaern_trust::{Approved, Release};
 
 use crate::commands::evidence::store_key;
@@ -23,7 +23,7 @@ use crate::failure::Failure;
 use crate::files;
 
 /// The transparency log, where one is kept.
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 pub(crate) struct LogArgs {
     /// Directory of the transparency log; begun where there is none.
     #[arg(long, value_name = "DIR", requires = "log_key")]
@@ -71,6 +71,17 @@ impl OpenBook {
     /// The log, for entries about kept evidence.
     pub(crate) fn log(&mut self) -> &mut Log {
         self.book.log()
+    }
+
+    /// Enters events that happen now, all or none of them.
+    pub(crate) fn enter(&mut self, events: Vec<Event>) -> Result<(), Failure> {
+        let time = u64::try_from(gate::now().as_second()).unwrap_or_default();
+        let leaves = events.into_iter().map(|event| Leaf::seal(event, time)).collect::<Result<Vec<_>, _>>()?;
+        // One call takes so many; what a crash leaves of several says of something that was not done.
+        for some in leaves.chunks(256) {
+            self.book.log().append(some)?;
+        }
+        self.keep_floor()
     }
 
     /// The log, and where its floor is kept: for a service that opens it anew after each fault.

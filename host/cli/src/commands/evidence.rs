@@ -239,6 +239,40 @@ impl Store {
     }
 }
 
+/// A store that is looked into beside something else, where one is named.
+#[derive(clap::Args)]
+pub(crate) struct Beside {
+    /// Directory of the evidence store, for pictures that are nowhere else.
+    #[arg(long, value_name = "DIR", requires = "store_key", requires = "duty", requires = "log_key")]
+    store: Option<PathBuf>,
+    /// Key of the store (`vaern evidence new-key`).
+    #[arg(long, value_name = "FILE", requires = "store")]
+    store_key: Option<PathBuf>,
+    /// In which duty you look.
+    #[arg(long, value_enum, requires = "store")]
+    duty: Option<DutyChoice>,
+}
+
+impl Beside {
+    /// Looks into the store, with the log that the look is entered into. `None` where no store is named.
+    pub(crate) fn with<T>(
+        &self,
+        log: &LogArgs,
+        work: impl FnOnce(&mut Evidence, &mut Log, Duty, u64) -> Result<T, Failure>,
+    ) -> Result<Option<T>, Failure> {
+        let (Some(store), Some(store_key), Some(duty)) = (&self.store, &self.store_key, self.duty) else {
+            return Ok(None);
+        };
+        let store = Store { store: store.clone(), store_key: store_key.clone(), duty, log: log.clone() };
+        let mut found = None;
+        store.with(|evidence, log, now| {
+            found = Some(work(evidence, log, duty.into(), now)?);
+            Ok(())
+        })?;
+        Ok(found)
+    }
+}
+
 /// Signs an order with each key that the trust root knows. Whether they are enough is for the store to say.
 fn signed(order: &HoldOrder, keys: &[PathBuf], trust: &TrustRoot) -> Result<(HoldRule, Vec<[u8; 64]>), Failure> {
     let mut persons = BTreeSet::new();

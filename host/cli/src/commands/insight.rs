@@ -3,6 +3,7 @@
 //! Nothing is taken on trust: the release and its approval are judged again as of the time of the run, and the run's leaves are
 //! proved in the log. Where something is not there any more, or was never kept, the page says so.
 
+mod merged;
 mod page;
 
 use std::collections::BTreeMap;
@@ -13,13 +14,15 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use vaern_door::{Blame, Digest, Krav};
-use vaern_node::review::{Reviews, Verdict};
-use vaern_node::service;
+use vaern_node::{facts, service};
 use vaern_policy::PolicySet;
-use vaern_record::log::{Event, Proof, Reader, Record, VerifierKey};
+use vaern_record::evidence::{EvidenceError, RecordId};
+use vaern_record::log::{Access, Event, Proof, Reader, Record, VerifierKey};
 use vaern_trust::{Approved, Release};
 
-use crate::commands::book::{LINK, Link};
+use self::merged::Merged;
+use crate::commands::book::{LINK, Link, LogArgs};
+use crate::commands::evidence::Beside;
 use crate::commands::gate::{self, Purpose};
 use crate::failure::Failure;
 use crate::files;
@@ -27,8 +30,11 @@ use crate::output::Output;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Id of the proposal, as in `detections.geojson`.
+    /// Id of the proposal, as in `proposals.geojson`, or of one find, as in `detections.geojson`.
     id: String,
+    /// Folder that `vaern proposals` wrote: what else was seen of the same object, and what was decided.
+    #[arg(long, value_name = "DIR")]
+    proposals: Option<PathBuf>,
     /// Folder that `vaern run` wrote.
     #[arg(long)]
     result: PathBuf,
@@ -47,6 +53,11 @@ pub(crate) struct Args {
     /// Key of the log, from somebody else than the log: the key itself.
     #[arg(long, requires = "log")]
     key: Option<String>,
+    /// Secret key of the log, to enter that sealed evidence was looked at.
+    #[arg(long, value_name = "FILE", requires = "log", requires = "store")]
+    log_key: Option<PathBuf>,
+    #[command(flatten)]
+    beside: Beside,
     /// File for the page; without it a summary is printed.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -68,8 +79,8 @@ pub(crate) struct Insight {
     proposal: Value,
     /// What stands: `afventer` until a person decided.
     review: &'static str,
-    /// Who decided, why, and whether the picture was shown.
-    verdict: Option<Verdict>,
+    /// The proposal that this find is of, where the proposals were looked into.
+    merged: Option<Merged>,
     picture: Picture,
     release: Seen,
     approval: Answer,
@@ -85,6 +96,11 @@ enum Picture {
         file: String,
         #[serde(skip)]
         jpeg: Vec<u8>,
+    },
+    /// A crop of it is kept as evidence.
+    Sealed {
+        #[serde(skip)]
+        png: Vec<u8>,
     },
     /// It was there, and is deleted.
     Deleted,
@@ -123,8 +139,17 @@ struct Rules {
     legal_basis: String,
     catalogue: String,
     policy: Digest,
+    /// The rules that let the release see frames.
+    rules: Vec<Told>,
     /// Requirements that the approval says are met, with their Danish text where the policy directory has it.
     krav: BTreeMap<String, String>,
+}
+
+#[derive(Serialize)]
+struct Told {
+    id: String,
+    krav: String,
+    dk: String,
 }
 
 #[derive(Serialize)]
@@ -158,7 +183,8 @@ struct Feature {
 
 pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
     let result = files::open_dir("result", &args.result)?;
-    let feature = find(&args.result, &args.id)?;
+    let (id, merged) = merged::find(args.proposals.as_deref(), &args.id, &result)?;
+    let feature = find(&args.result, &id)?;
     let trust = gate::trust_root(&args.trust.clone().unwrap_or_else(|| args.policies.join("trust.toml")))?;
     // An evaluation may have run under a folder that nobody signed; an operation cannot have.
     let operating = gate::policy_set(&args.policies, &args.purpose)?.purpose.operating;
@@ -176,16 +202,18 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
     // Judged as of the run: an approval that ran out since was in force then.
     let release = service::admit(&files::open_dir("release", &args.release)?, &trust, &set, then)?;
     same("release", release_digest, release.digest())?;
-    let verdict = Reviews::open(files::open_dir("result", &args.result)?)?.standing(&feature.id).cloned();
-    let policies = files::open_dir("policy", &args.policies)?;
+    let picture = match picture(&result, &feature) {
+        Picture::Kept { file, jpeg } => Picture::Kept { file, jpeg },
+        gone => sealed(args, &set, &feature)?.unwrap_or(gone),
+    };
     let insight = Insight {
         id: feature.id.clone(),
-        review: verdict.as_ref().map_or("afventer", |verdict| verdict.decision.as_str()),
-        verdict,
-        picture: picture(&result, &feature),
+        review: merged.as_ref().map_or("afventer", |merged| merged.status),
+        merged,
+        picture,
         release: seen(&release),
         approval: answer(&release),
-        rules: rules(&set, &policies, &release),
+        rules: rules(&set, &release, then)?,
         log,
         proposal: serde_json::json!({ "geometry": feature.geometry, "properties": feature.properties }),
     };
@@ -261,24 +289,41 @@ fn answer(release: &Release<Approved>) -> Answer {
     }
 }
 
-fn rules(set: &PolicySet, policies: &Dir, release: &Release<Approved>) -> Rules {
-    let danish = |id: &str| {
-        let file = policies.read_to_string(format!("catalogue/{id}.toml")).ok()?;
-        let table: toml::Table = toml::from_str(&file).ok()?;
-        table.get("dk").and_then(toml::Value::as_str).map(str::to_owned)
-    };
+/// A crop that is kept as evidence. The look is in the log before it is a picture.
+fn sealed(args: &Args, set: &PolicySet, feature: &Feature) -> Result<Option<Picture>, Failure> {
+    let (Some(log), Some(key)) = (&args.log, &args.log_key) else { return Ok(None) };
+    let log = LogArgs::of(log.clone(), key.clone());
+    let id: RecordId = feature.id.parse().map_err(|e: EvidenceError| Failure::usage(e.to_string()))?;
+    args.beside
+        .with(&log, |evidence, log, duty, now| {
+            match evidence.show(&id, &set.purpose.name, (Access::Insight, duty, None), now, log) {
+                Ok(kept) => Ok(Some(Picture::Sealed { png: kept.picture.to_vec() })),
+                // It is not there, or not any more.
+                Err(EvidenceError::Gone | EvidenceError::Expired) => Ok(None),
+                Err(error) => Err(error.into()),
+            }
+        })
+        .map(Option::flatten)
+}
+
+/// The rules that let the release see frames then, and the requirements that its approval says are met, in Danish.
+fn rules(set: &PolicySet, release: &Release<Approved>, then: Timestamp) -> Result<Rules, Failure> {
+    let decision = set.admit(release.manifest(), &facts::approved(release.approval(), then))?;
+    let rules = decision.rules.iter();
+    let rules = rules.map(|rule| Told { id: rule.id.clone(), krav: rule.krav.clone(), dk: rule.dk.clone() });
     let krav = release.approval().properties.iter().map(|id| {
-        let id = id.as_str();
-        (id.to_owned(), danish(id).unwrap_or_default())
+        let entry = set.city().catalogue().get(id.as_str());
+        (id.to_string(), entry.map(|entry| entry.dk.clone()).unwrap_or_default())
     });
-    Rules {
+    Ok(Rules {
         purpose: set.purpose.name.to_string(),
         dk: set.purpose.dk.clone(),
         legal_basis: set.purpose.legal_basis.clone(),
         catalogue: set.purpose.catalogue.to_string(),
         policy: set.digest(),
+        rules: rules.collect(),
         krav: krav.collect(),
-    }
+    })
 }
 
 /// When the run began, by its own summary: without a log there is no better witness.

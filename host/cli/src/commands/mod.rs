@@ -25,6 +25,7 @@ pub(crate) mod models;
 pub(crate) mod node;
 pub(crate) mod plugin;
 pub(crate) mod policy;
+pub(crate) mod proposals;
 pub(crate) mod registry;
 pub(crate) mod replay;
 pub(crate) mod review;

@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     fn place() -> Place {
-        Place { latitude: 55.67, longitude: 12.56, error_m: 4.0, heading: None, time_ms: Some(1) }
+        Place { latitude: 55.67, longitude: 12.56, error_m: 4.0, heading: None, time_ms: Some(1), view: None }
     }
 
     fn found(objects: usize) -> FrameResult {

@@ -4,7 +4,7 @@ use serde::Serialize;
 use vaern_door::{Digest, Label, Rect};
 
 use super::{DETECTIONS, SinkError};
-use crate::outcome::{FoundObject, FrameResult, Run, SeenFrame};
+use crate::outcome::{FoundObject, FrameResult, Run, SeenFrame, View};
 use crate::report::words;
 
 #[derive(Serialize)]
@@ -33,6 +33,8 @@ struct Properties<'a> {
     position_is: Option<&'static str>,
     position_error_m: Option<f64>,
     heading: Option<f64>,
+    /// How the camera looks, so that whoever reads this can say where the object stands.
+    view: Option<View>,
     time: Option<String>,
     frame: usize,
     frame_id: &'a str,
@@ -80,6 +82,7 @@ fn feature<'a>(run: &'a Run, frame: usize, seen: &'a SeenFrame, object: &'a Foun
             position_is: place.map(|_| "camera"),
             position_error_m: place.map(|p| rounded(p.error_m, 1)),
             heading: place.and_then(|p| p.heading).map(|h| rounded(h, 1)),
+            view: place.and_then(|p| p.view),
             time: place.and_then(|p| p.time_ms).and_then(words::rfc3339),
             frame,
             frame_id: &seen.frame_id,

@@ -116,6 +116,7 @@ fn frame(number: usize) -> FrameOutcome {
                 error_m: 4.5,
                 heading: Some((number * 11 % 360) as f64),
                 time_ms: Some(1_795_416_000_000 + number as i64 * 2000),
+                view: None,
             }),
             masked_share: people as f64 * 0.031,
             masked_boxes: BTreeMap::from([("face", people), ("person", people), ("plate", usize::from(people > 0))]),

@@ -343,6 +343,8 @@ struct Object {
     id: String,
     label: Label,
     finds: Vec<String>,
+    /// The drives that saw it.
+    drives: BTreeSet<String>,
     fused: Option<Fused>,
 }
 
@@ -369,7 +371,8 @@ impl Objects {
                 fused
             });
             let finds = pins.iter().map(|pin| pin.find.clone()).collect();
-            objects.all.push(Object { id: id.to_owned(), label, finds, fused });
+            let drives = pins.iter().map(|pin| pin.drive.clone()).collect();
+            objects.all.push(Object { id: id.to_owned(), label, finds, drives, fused });
             objects.place(objects.all.len() - 1);
         }
         objects
@@ -384,7 +387,7 @@ impl Objects {
     }
 
     /// Takes what a pass saw.
-    fn take(&mut self, _drive: &str, mut tracks: Vec<Track>) {
+    fn take(&mut self, drive: &str, mut tracks: Vec<Track>) {
         tracks.sort_by_cached_key(Track::founds);
         let pairs: Vec<Vec<(usize, i64)>> = tracks.iter().map(|track| self.candidates(track)).collect();
         let taken = assign::assign(&pairs, self.all.len(), scaled(ANEW));
@@ -393,12 +396,19 @@ impl Objects {
                 Some(at) => at,
                 None => {
                     let fused = track.body.as_ref().map(|body| Fused::at(body.anchor()));
-                    self.all.push(Object { id: track.founds(), label: track.label.clone(), finds: Vec::new(), fused });
+                    self.all.push(Object {
+                        id: track.founds(),
+                        label: track.label.clone(),
+                        finds: Vec::new(),
+                        drives: BTreeSet::new(),
+                        fused,
+                    });
                     self.all.len() - 1
                 }
             };
             if let Some(object) = self.all.get_mut(at) {
                 object.finds.extend(track.finds);
+                object.drives.insert(drive.to_owned());
                 if let (Some(fused), Some(body)) = (&mut object.fused, &track.body) {
                     fused.add(body);
                 }
@@ -411,15 +421,19 @@ impl Objects {
         let Some(body) = &track.body else { return Vec::new() };
         let (place, spread) = body.place();
         let spread = spread.plus(Spread::round(body.fix_m())).plus(Spread::round(COMMON_M));
-        let mut pairs = Vec::new();
+        let mut near: Vec<(usize, i64, usize)> = Vec::new();
         for at in self.near.around(&track.label, place, spread.widest()) {
-            let known = self.all.get(at).and_then(|object| object.fused.as_ref()).and_then(Fused::place);
-            let Some((there, known)) = known else { continue };
+            let Some(object) = self.all.get(at) else { continue };
+            let Some((there, known)) = object.fused.as_ref().and_then(Fused::place) else { continue };
             // The less is known of where something is, the more is near to it: that speaks against it.
             let (both, vague) = (known.plus(spread), (known.plus(spread).weight() / spread.weight()).ln());
-            pairs.extend(cost(both, there.to(place)).map(|cost| (at, cost + scaled(2.0 * vague.max(0.0)))));
+            let cost = cost(both, there.to(place)).map(|cost| cost + scaled(2.0 * vague.max(0.0)));
+            near.extend(cost.map(|cost| (at, cost, object.drives.len())));
         }
-        pairs
+        // What was seen more often is seen again more likely than what was once taken for something.
+        let most = near.iter().map(|(_, _, drives)| *drives).max().unwrap_or_default();
+        let rare = |drives: usize| scaled(2.0 * ((most + 1) as f64 / (drives + 1) as f64).ln());
+        near.into_iter().map(|(at, cost, drives)| (at, cost + rare(drives))).collect()
     }
 
     fn into_merged(self) -> Vec<Merged> {

@@ -77,6 +77,8 @@ pub(crate) struct World {
 pub(crate) struct Driven {
     pub(crate) drive: Drive,
     pub(crate) truth: Vec<(String, Option<usize>)>,
+    /// What each find was computed from.
+    pub(crate) shots: Vec<Shot>,
     pub(crate) frames: usize,
 }
 
@@ -124,7 +126,7 @@ impl World {
         let mount = bell(&mut dice) * 1.5;
         let mut off = [bell(&mut dice) * setting.fix_m, bell(&mut dice) * setting.fix_m];
         let mut clock = i64::from(number) * 86_400_000 + 1_780_000_000_000;
-        let (mut finds, mut truth, mut frames) = (Vec::new(), Vec::new(), 0);
+        let (mut finds, mut truth, mut shots, mut frames) = (Vec::new(), Vec::new(), Vec::new(), 0);
         for street in 0..setting.streets {
             let up = street % 2 == 0;
             let mut gone = 0.0;
@@ -171,11 +173,12 @@ impl World {
                         frame_px: FRAME,
                     };
                     truth.push((id.clone(), thing));
+                    shots.push(shot);
                     finds.push(Find {
                         id,
                         label,
                         estimate: Estimate::of(&shot),
-                        frame: format!("{number}-{frames}"),
+                        frame: format!("{number:016x}{frames:016x}"),
                         number: frames,
                         time_ms: Some(clock),
                     });
@@ -186,7 +189,7 @@ impl World {
             }
             clock += 20_000;
         }
-        Driven { drive: Drive { name: format!("run-{number:04}"), finds }, truth, frames }
+        Driven { drive: Drive { name: format!("run-{number:04}"), finds }, truth, shots, frames }
     }
 }
 

@@ -6,7 +6,7 @@ use vaern_door::Digest;
 
 use super::delete::Pending;
 use crate::AuditError;
-use crate::log::{Checkpoint, Log, VerifierKey};
+use crate::log::{Checkpoint, Deletion, Log, VerifierKey};
 
 /// First line of every certificate.
 const FORM: &str = "vaern deletion certificate 1";
@@ -27,6 +27,22 @@ pub struct Certificate(String);
 impl Certificate {
     pub(super) fn of_text(text: &str) -> Self {
         Self(text.to_owned())
+    }
+
+    /// Reads a certificate that the key of the log signed.
+    ///
+    /// # Errors
+    /// [`AuditError`] for another key, a changed text, or something else.
+    pub fn signed(text: &str, key: &VerifierKey) -> Result<Self, AuditError> {
+        let certificate = Self::of_text(text);
+        certificate.check(key)?;
+        Ok(certificate)
+    }
+
+    /// Why the records were deleted.
+    #[must_use]
+    pub fn cause(&self) -> Option<Deletion> {
+        self.0.lines().find_map(|line| line.strip_prefix("cause ")).and_then(Deletion::named)
     }
 
     /// The signed text.

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::words::{
-    Access, ApprovalRef, CertificateRef, Counts, Deletion, Duty, IncidentKind, KeyRef, PolicyRef, Reason, ReleaseRef,
-    RetentionClass, RunRef, StopCause, SwapCause, Wall, WitnessesRef, impersonal,
+    Access, ApprovalRef, CertificateRef, Counts, Decision, Deletion, Duty, ExportRef, IncidentKind, KeyRef, PolicyRef,
+    Reason, ReleaseRef, RetentionClass, RunRef, StopCause, SwapCause, VerdictRef, Wall, Withdrawal, WithdrawalRef,
+    WitnessesRef, impersonal,
 };
 
 /// Declares the event type, and holds each field to `Impersonal` while it compiles.
@@ -134,6 +135,27 @@ events! {
         WitnessesSet {
             /// The list and the quorum.
             witnesses: WitnessesRef,
+        },
+        /// A person decided on a proposal.
+        Reviewed {
+            /// The verdict: who, on what and why stand in it, not here.
+            verdict: VerdictRef,
+            /// What was decided.
+            decision: Decision,
+            /// The picture was shown.
+            picture_shown: bool,
+        },
+        /// Finds were withdrawn: what was handed on of them is wrong from here on.
+        Withdrawn {
+            /// The record of it.
+            withdrawal: WithdrawalRef,
+            /// Why.
+            cause: Withdrawal,
+        },
+        /// Proposals were handed on.
+        Exported {
+            /// The list of what was.
+            export: ExportRef,
         },
         /// Something went wrong.
         Incident {

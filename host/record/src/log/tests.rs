@@ -474,6 +474,9 @@ fn one_of_each() -> Vec<Event> {
         Event::HoldSet { signers: vec![key, key] },
         Event::HoldLifted { signers: vec![key, key] },
         Event::WitnessesSet { witnesses: WitnessesRef::of(digest) },
+        Event::Reviewed { verdict: VerdictRef::of(digest), decision: Decision::Rejected, picture_shown: true },
+        Event::Withdrawn { withdrawal: WithdrawalRef::of(digest), cause: Withdrawal::Objection },
+        Event::Exported { export: ExportRef::of(digest) },
         Event::Incident {
             kind: IncidentKind::PluginViolation,
             run: Some(run),

@@ -99,6 +99,12 @@ references! {
     KeyRef,
     /// The witnesses and the quorum in force, by the digest of their list.
     WitnessesRef,
+    /// A person's verdict, by the digest of its record, which holds 32 random bytes: nobody guesses the rest from it.
+    VerdictRef,
+    /// A withdrawal, by the digest of its record, which holds 32 random bytes.
+    WithdrawalRef,
+    /// An export, by the digest of its list of proposals, whose ids are random.
+    ExportRef,
 }
 
 /// A run, by 128 random bits: tells neither when nor where.
@@ -409,6 +415,26 @@ words! {
         Rejected,
         /// The class of data may no longer be kept.
         PolicyChanged,
+    }
+
+    /// What a person said about a proposal.
+    Decision {
+        /// It is what the proposal says.
+        Confirmed,
+        /// It is not.
+        Rejected,
+        /// It cannot be said.
+        Undecidable,
+    }
+
+    /// Why finds were withdrawn.
+    Withdrawal {
+        /// Somebody whom it concerns objected.
+        Objection,
+        /// The release that made them is withdrawn.
+        Release,
+        /// Their evidence was deleted before its time.
+        EvidenceDeleted,
     }
 
     /// What went wrong.
