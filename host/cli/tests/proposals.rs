@@ -135,9 +135,13 @@ fn ret_03p_from_a_run_to_a_verdict_through_a_spreadsheet_and_to_a_citizens_page(
     assert_eq!(insight["merged"]["seen"].as_array().unwrap().len(), list[0]["seen"].as_array().unwrap().len());
     assert!(!insight["rules"]["rules"].as_array().unwrap().is_empty());
     let html = std::fs::read_to_string(&page).unwrap();
-    for told in
-        ["A. Åkjær", "det er en container", "i én udgivelse", "Hvornår det ellers er set", "Regler, der lod programmet"]
-    {
+    for told in [
+        "A. Åkjær",
+        "det er en container",
+        "i én udgivelse",
+        "Hvornår genstanden ellers er set",
+        "Regler, der lod programmet",
+    ] {
         assert!(html.contains(told), "{told}");
     }
     // Where the picture is gone, nobody can confirm or reject any more.
@@ -290,4 +294,38 @@ fn ret_02p_where_the_picture_is_gone_its_evidence_is_shown_and_its_deletion_with
     let book = std::fs::read_to_string(desk.file("book.json")).unwrap();
     assert_eq!(json(book.as_bytes())["erased"][find], id);
     assert!(!std::fs::read_to_string(desk.file("coco.json")).unwrap().contains(find));
+}
+
+#[test]
+fn std_05p_on_a_drawn_drive_proposals_stand_where_the_containers_are() {
+    let desk = Desk::new();
+    desk.merge();
+    let truth = std::fs::read_to_string(demo().0.join("drive/truth.jsonl")).unwrap();
+    let mut things: Vec<(f64, f64)> = Vec::new();
+    for frame in truth.lines().map(|line| json(line.as_bytes())) {
+        for object in frame["objects"].as_array().unwrap() {
+            let place = &object["attributes"]["place"];
+            if object["class"].get("container").is_some() && place.is_array() {
+                things.push((place[0].as_f64().unwrap(), place[1].as_f64().unwrap()));
+            }
+        }
+    }
+    let proposals = json(&std::fs::read(desk.file("proposals.geojson")).unwrap());
+    let (mut seen_again, mut near) = (0, 0);
+    for proposal in proposals["features"].as_array().unwrap() {
+        let (at, told) = (&proposal["geometry"]["coordinates"], &proposal["properties"]);
+        assert_eq!(told["position_is"], "object");
+        let (latitude, longitude) = (at[1].as_f64().unwrap(), at[0].as_f64().unwrap());
+        let metres = |thing: &(f64, f64)| {
+            let east = (thing.1 - longitude) * 111_320.0 * latitude.to_radians().cos();
+            ((thing.0 - latitude) * 111_340.0).hypot(east)
+        };
+        let nearest = things.iter().map(metres).fold(f64::INFINITY, f64::min);
+        // What was seen once may be a find of nothing; what was seen again stands there, as near as the proposal says.
+        if told["observations"].as_u64().unwrap() > 1 {
+            seen_again += 1;
+            near += usize::from(nearest <= told["position_error_m"].as_f64().unwrap());
+        }
+    }
+    assert!(seen_again >= 2 && near == seen_again, "{near} of {seen_again}");
 }

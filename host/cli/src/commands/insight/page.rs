@@ -51,7 +51,7 @@ afgørelsen.</p>\n",
         }
     }
     if let Some(merged) = &insight.merged {
-        section(&mut page, "Hvornår det ellers er set");
+        section(&mut page, "Hvornår genstanden ellers er set");
         seen(&mut page, merged);
     }
     section(&mut page, "Hvilket program der så det");
@@ -130,7 +130,7 @@ fn list(page: &mut String, rows: &[(&str, String)]) {
 fn place(insight: &Insight) -> String {
     let told = |what: &str, (latitude, longitude): (f64, f64), error: Option<f64>| {
         let number = |degrees: f64| format!("{degrees:.5}").replace('.', ",");
-        let error = error.map(|m| format!(", højst omkring {m:.0} m ved siden af")).unwrap_or_default();
+        let error = error.map(|m| format!(", med en usikkerhed på omkring {m:.0} m")).unwrap_or_default();
         format!("{what}: {}° N, {}° Ø{error}", number(latitude), number(longitude))
     };
     if let Some(place) = insight.merged.as_ref().and_then(|merged| merged.place.as_ref()) {
@@ -179,12 +179,12 @@ fn seen(page: &mut String, merged: &Merged) {
     let times = |n: usize| if n == 1 { "én gang".to_owned() } else { format!("{n} gange") };
     let drives = if merged.runs == 1 { "én kørsel".to_owned() } else { format!("{} kørsler", merged.runs) };
     let days = merged.days.as_ref().map(|(first, last)| match first == last {
-        true => format!(", den {first}"),
-        false => format!(", fra {first} til {last}"),
+        true => format!(", den {}", day(first)),
+        false => format!(", fra den {} til den {}", day(first), day(last)),
     });
     let _ = writeln!(
         page,
-        "<p>Genstanden er set {} på {drives}{}. Hvert fund er ét billede, hvor programmet så den:</p>\n<table><thead><tr>\
+        "<p>Genstanden er set {} på {drives}{}. Hvert fund er ét billede, som programmet så den i:</p>\n<table><thead><tr>\
 <th>Dag</th><th>Sikkerhed</th><th>Billede</th><th>Fund</th></tr></thead><tbody>",
         times(merged.seen.len()),
         days.unwrap_or_default()
@@ -194,7 +194,7 @@ fn seen(page: &mut String, merged: &Merged) {
         let _ = writeln!(
             page,
             "<tr><td>{}</td><td>{:.0} %</td><td>{picture}</td><td><code>{}</code></td></tr>",
-            escaped(find.day.as_deref().unwrap_or("ukendt")),
+            escaped(find.day.as_deref().map_or_else(|| "ukendt".to_owned(), day)),
             find.score * 100.0,
             escaped(&find.id)
         );
@@ -205,6 +205,14 @@ fn seen(page: &mut String, merged: &Merged) {
     }
     if merged.withdrawn_finds > 0 {
         let _ = writeln!(page, "<p class=\"note\">Trukket tilbage og slettet: {} fund.</p>", merged.withdrawn_finds);
+    }
+}
+
+/// A day as people write it.
+fn day(text: &str) -> String {
+    match text.split('-').collect::<Vec<_>>()[..] {
+        [year, month, day] => format!("{day}-{month}-{year}"),
+        _ => text.to_owned(),
     }
 }
 
