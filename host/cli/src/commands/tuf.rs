@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use crate::failure::Failure;
-use crate::output::Output;
+#[cfg(not(feature = "tuf"))]
+use crate::{failure::Failure, output::Output};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
