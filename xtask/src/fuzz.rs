@@ -9,7 +9,7 @@ use std::process::{Command, ExitCode, Stdio};
 use crate::deep::Word;
 
 /// Names of the targets.
-const TARGETS: [&str; 5] = ["picture", "exif", "gpx", "nmea", "fence"];
+const TARGETS: [&str; 7] = ["picture", "exif", "gpx", "nmea", "fence", "mjpeg", "gpsd"];
 
 /// The newest nightly toolchain that is installed, by its name.
 fn nightly() -> Option<String> {

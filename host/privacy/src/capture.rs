@@ -3,14 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use vaern_door::{Digest, Name};
-use zeroize::Zeroizing;
 
+use crate::original::OriginalBytes;
 use crate::png_headers;
 use crate::position::Position;
 use crate::refusal::Refusal;
-use crate::tracklog::TrackLog;
+use crate::tracklog::{Moments, TrackLog};
 
 /// The two kinds of pictures that are taken in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,52 +60,52 @@ pub(crate) enum PositionSource {
     Unlocated,
 }
 
-/// The bytes of one picture and the claimed source of its position. The bytes are zeroed when it is dropped.
+/// The caller's word on when a picture was taken.
+#[derive(Debug, Clone, Copy)]
+struct Taken {
+    arrived: Timestamp,
+    delay: SignedDuration,
+}
+
+/// The bytes of one picture and the claimed source of its position. The bytes lie in pages of their own and are zeroed when it is
+/// dropped.
 pub struct Capture {
-    bytes: Zeroizing<Vec<u8>>,
+    bytes: OriginalBytes,
     claimed: Option<PictureKind>,
     camera: Option<Name>,
     purpose: Option<Name>,
+    taken: Option<Taken>,
     source: PositionSource,
 }
 
 impl Capture {
+    fn new(bytes: impl Into<OriginalBytes>, source: PositionSource) -> Self {
+        Self { bytes: bytes.into(), claimed: None, camera: None, purpose: None, taken: None, source }
+    }
+
     /// A capture that carries its position in EXIF.
     #[must_use]
-    pub fn located_by_exif(bytes: Vec<u8>) -> Self {
-        Self { bytes: Zeroizing::new(bytes), claimed: None, camera: None, purpose: None, source: PositionSource::Exif }
+    pub fn located_by_exif(bytes: impl Into<OriginalBytes>) -> Self {
+        Self::new(bytes, PositionSource::Exif)
     }
 
     /// A capture whose position is that of `log` at the time at which its EXIF block says it was taken. `clock_offset` is
     /// what has to be added to the camera's clock to make it right.
     #[must_use]
-    pub fn located_by_log(bytes: Vec<u8>, log: Arc<TrackLog>, clock_offset: SignedDuration) -> Self {
-        let source = PositionSource::Log { log, clock_offset };
-        Self { bytes: Zeroizing::new(bytes), claimed: None, camera: None, purpose: None, source }
+    pub fn located_by_log(bytes: impl Into<OriginalBytes>, log: Arc<TrackLog>, clock_offset: SignedDuration) -> Self {
+        Self::new(bytes, PositionSource::Log { log, clock_offset })
     }
 
     /// A capture whose position the caller knows. Its error radius must be the caller's honest one.
     #[must_use]
-    pub fn located_at(bytes: Vec<u8>, position: Position) -> Self {
-        Self {
-            bytes: Zeroizing::new(bytes),
-            claimed: None,
-            camera: None,
-            purpose: None,
-            source: PositionSource::Given(position),
-        }
+    pub fn located_at(bytes: impl Into<OriginalBytes>, position: Position) -> Self {
+        Self::new(bytes, PositionSource::Given(position))
     }
 
     /// A capture without position: taken only under a policy that says `allow_unlocated = true`.
     #[must_use]
-    pub fn unlocated(bytes: Vec<u8>) -> Self {
-        Self {
-            bytes: Zeroizing::new(bytes),
-            claimed: None,
-            camera: None,
-            purpose: None,
-            source: PositionSource::Unlocated,
-        }
+    pub fn unlocated(bytes: impl Into<OriginalBytes>) -> Self {
+        Self::new(bytes, PositionSource::Unlocated)
     }
 
     /// The kind that the file's name claims.
@@ -129,17 +129,31 @@ impl Capture {
         self
     }
 
+    /// When the picture was taken, by the clock of whoever took it in: at `arrived`, or up to `delay` before, which is how long
+    /// the camera and the way from it may take. It goes before what EXIF says, and places the picture in a log of fixes.
+    #[must_use]
+    pub const fn arrived(mut self, arrived: Timestamp, delay: SignedDuration) -> Self {
+        self.taken = Some(Taken { arrived, delay });
+        self
+    }
+
+    /// The span of time in which it was taken, where the caller says it.
+    pub(crate) fn taken(&self) -> Option<Moments> {
+        let Taken { arrived, delay } = self.taken?;
+        Some(Moments { from: arrived.checked_sub(delay).unwrap_or(arrived), to: arrived })
+    }
+
     pub(crate) const fn purpose(&self) -> Option<&Name> {
         self.purpose.as_ref()
     }
 
     /// Digest of the bytes: to know a replay, never to be published.
     pub(crate) fn digest(&self) -> Digest {
-        Digest::of(&self.bytes)
+        Digest::of(self.bytes())
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes
+        self.bytes.bytes()
     }
 
     pub(crate) const fn camera(&self) -> Option<&Name> {
@@ -152,7 +166,7 @@ impl Capture {
 
     /// The kind by the first bytes; a name that claims another kind is refused.
     pub(crate) fn kind(&self) -> Result<PictureKind, Refusal> {
-        let kind = PictureKind::of(&self.bytes).ok_or(Refusal::NotAPicture)?;
+        let kind = PictureKind::of(self.bytes()).ok_or(Refusal::NotAPicture)?;
         if self.claimed.is_some_and(|claimed| claimed != kind) {
             return Err(Refusal::TypeMismatch);
         }

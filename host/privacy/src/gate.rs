@@ -165,6 +165,11 @@ impl Gate {
         self
     }
 
+    /// Goes on where a gate before this one ended: the newest frame of a camera, for the limits that hold from one frame to the next.
+    pub fn resume(&self, camera: Name, position: Position) {
+        self.lock_collected().remember(&self.limits, camera, position);
+    }
+
     /// The masking policy.
     #[must_use]
     pub const fn policy(&self) -> &MaskingPolicy {
@@ -377,9 +382,14 @@ impl Gate {
                 position
             }
             PositionSource::Log { log, clock_offset } => {
-                let taken = facts.taken.ok_or(NoFix::NoTime)?;
-                let zone = camera.clock.as_ref().map(CameraClock::zone);
-                let position = log.at(taken.moments(zone, *clock_offset)?, camera.default_error_m, rules)?;
+                let moments = match capture.taken() {
+                    Some(moments) => moments.later(*clock_offset)?,
+                    None => {
+                        let taken = facts.taken.ok_or(NoFix::NoTime)?;
+                        taken.moments(camera.clock.as_ref().map(CameraClock::zone), *clock_offset)?
+                    }
+                };
+                let position = log.at(moments, camera.default_error_m, rules)?;
                 // The log knows where the vehicle went, the profile where the camera looks from there.
                 position.heading().map_or(position, |course| position.with_heading(course + camera.heading_offset_deg))
             }

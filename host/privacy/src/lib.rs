@@ -28,6 +28,7 @@ mod mask;
 #[cfg(feature = "models")]
 mod model_detector;
 mod orient;
+mod original;
 mod pixels;
 mod png_headers;
 mod policy;
@@ -38,6 +39,7 @@ mod refusal;
 mod regions;
 mod ring;
 mod shadow;
+mod stream;
 mod sun;
 mod track;
 mod tracklog;
@@ -49,10 +51,11 @@ pub use clear::{ClearError, ClearFrame, FrameId, ZoomBudget, ZoomError, Zoomed};
 pub use detect::{DetectionsProof, DetectorFault, DetectorsError, PeopleDetector, Picture, SeenBox};
 pub use fence::{Fence, FenceError, FenceSet};
 pub use gate::{Fenced, Gate, Located};
-pub use limits::{CollectionLimits, Quota};
+pub use limits::{CollectionLimits, Memory, Quota};
 #[cfg(feature = "models")]
 pub use model_detector::ModelDetector;
 pub use orient::Turning;
+pub use original::OriginalBytes;
 pub use pixels::PixelProtection;
 pub use policy::{
     BodyRule, DetectorRule, MaskingPolicy, PeopleClass, PolicyError, PositionRules, RegionRule, TileRules,
@@ -63,4 +66,5 @@ pub use receipt::{Admitted, Receipt, SealedPosition, StageTimes, UsedModel, View
 pub use refusal::{BadPosition, Bound, DecodeFault, MaskingFault, NoFix, Refusal, StructureFault, Variant};
 pub use ring::RingFault;
 pub use shadow::ShadowRule;
-pub use tracklog::{TrackLog, TrackLogAccount, TrackLogError};
+pub use stream::{Head, Parts, ReadError, StreamError, StreamReader};
+pub use tracklog::{Heard, LiveTrack, MAX_REPORT, TrackLog, TrackLogAccount, TrackLogError};

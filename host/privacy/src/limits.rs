@@ -14,6 +14,9 @@ use crate::refusal::Refusal;
 
 /// Spots remembered. Past it the oldest are forgotten, so that memory stays flat.
 const REMEMBERED: usize = 200_000;
+/// Frames of one camera that count as its newest: as many as are in work at once, for they are not masked in the order in which
+/// they were taken.
+const NEWEST: usize = 4;
 /// Two frames of one place that look further apart than this, in degrees, show two things.
 const SAME_VIEW_DEG: f64 = 60.0;
 
@@ -26,6 +29,16 @@ pub trait Quota: Send + Sync + fmt::Debug {
     fn take(&self) -> bool;
 }
 
+/// Which frames a new one is held against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Memory {
+    /// All that were collected: a collection shows no spot twice.
+    #[default]
+    All,
+    /// The newest of each camera: in operation the same street is looked at again on the next round, and no way is kept.
+    Newest,
+}
+
 /// The limits of one purpose. `Default` sets none.
 #[derive(Debug, Clone, Default)]
 pub struct CollectionLimits {
@@ -33,6 +46,8 @@ pub struct CollectionLimits {
     pub min_interval_s: Option<f64>,
     /// Shortest distance between two frames of one camera that look the same way, in metres.
     pub min_distance_m: Option<f64>,
+    /// Which frames count for the two above.
+    pub memory: Memory,
     /// How many frames in all.
     pub quota: Option<Arc<dyn Quota>>,
 }
@@ -88,24 +103,33 @@ impl Collected {
             return Err(Refusal::QuotaReached);
         }
         let Some(place) = place else { return Ok(()) };
-        let least = limits.min_distance_m.unwrap_or(1.0);
         if limits.min_distance_m.is_none() && limits.min_interval_s.is_none() {
             return Ok(());
         }
+        self.remember(limits, place.camera().clone(), *place.open());
+        Ok(())
+    }
+
+    /// Remembers a frame, without asking whether it was needed.
+    pub(crate) fn remember(&mut self, limits: &CollectionLimits, camera: Name, position: Position) {
+        let least = limits.min_distance_m.unwrap_or(1.0);
         if self.order.len() >= REMEMBERED {
-            self.forget_oldest();
+            self.forget(0);
         }
-        let (camera, position) = (place.camera().clone(), *place.open());
         let at = cell(&position, least);
         let seen = self.cameras.entry(camera.clone()).or_default();
         seen.times_ms.extend(position.time().map(|time| time.as_millisecond()));
         seen.spots.entry(at).or_default().push(position);
-        self.order.push_back((camera, at, position));
-        Ok(())
+        self.order.push_back((camera.clone(), at, position));
+        if limits.memory == Memory::Newest && self.order.iter().filter(|(other, ..)| *other == camera).count() > NEWEST
+        {
+            let oldest = self.order.iter().position(|(other, ..)| *other == camera);
+            self.forget(oldest.unwrap_or_default());
+        }
     }
 
-    fn forget_oldest(&mut self) {
-        let Some((camera, at, position)) = self.order.pop_front() else { return };
+    fn forget(&mut self, which: usize) {
+        let Some((camera, at, position)) = self.order.remove(which) else { return };
         let Some(seen) = self.cameras.get_mut(&camera) else { return };
         if let Some(time) = position.time() {
             seen.times_ms.remove(&time.as_millisecond());

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use common::{Act, HERE, gate, jpeg, name, now, size, street};
 use jiff::Timestamp;
 use proptest::prelude::*;
-use vaern_privacy::{Capture, CollectionLimits, Gate, Position, Quota, Refusal};
+use vaern_privacy::{Capture, CollectionLimits, Gate, Memory, Position, Quota, Refusal};
 
 /// A place `east` and `north` metres from the city hall square, some seconds into a drive.
 fn place(east: f64, north: f64, second: i64, heading: Option<f64>) -> Position {
@@ -72,6 +72,30 @@ fn min_07n_no_faster_than_the_purpose_needs_and_min_07p_in_any_order() {
     assert_eq!(shoot(&gate, 3, place(0.0, -15.0, 9, None)), Err(Refusal::TooSoon));
     assert_eq!(shoot(&gate, 4, place(0.0, 30.0, 12, None)), Ok(()));
     assert_eq!(shoot(&gate, 5, place(0.0, -30.0, 8, None)), Ok(()));
+}
+
+#[test]
+fn min_07n_in_operation_a_frame_is_held_against_the_newest_and_a_restart_forgets_no_more_than_it_must() {
+    let limits = || CollectionLimits {
+        min_distance_m: Some(10.0),
+        min_interval_s: Some(0.5),
+        memory: Memory::Newest,
+        ..CollectionLimits::default()
+    };
+    let gate = limited(limits());
+    for n in 0..9 {
+        assert_eq!(shoot(&gate, n, place(0.0, 12.0 * n as f64, n as i64, None)), Ok(()), "{n}");
+    }
+    assert_eq!(shoot(&gate, 20, place(0.0, 97.0, 12, None)), Err(Refusal::SameSpot), "it stands still");
+    assert_eq!(shoot(&gate, 21, place(0.0, 120.0, 8, None)), Err(Refusal::TooSoon));
+    assert_eq!(shoot(&gate, 22, place(0.0, 0.0, 600, None)), Ok(()), "the next round is looked at again");
+
+    // A restart: the newest frame is handed on, and nothing of it is doubled.
+    let gate = limited(limits());
+    gate.resume(name("test-cam"), place(0.0, 96.0, 8, None));
+    assert_eq!(shoot(&gate, 23, place(0.0, 97.0, 12, None)), Err(Refusal::SameSpot));
+    assert_eq!(shoot(&gate, 24, place(0.0, 120.0, 8, None)), Err(Refusal::TooSoon));
+    assert_eq!(shoot(&gate, 25, place(0.0, 120.0, 12, None)), Ok(()));
 }
 
 #[derive(Debug)]

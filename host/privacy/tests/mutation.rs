@@ -89,3 +89,13 @@ fn honest_seeds_go_all_the_way_through() {
         Fence::parse(vaern_door::Name::new("f").unwrap(), std::str::from_utf8(&seed).unwrap(), 100.0).unwrap();
     }
 }
+
+#[test]
+fn img_02n_any_stream_of_a_camera() {
+    drive("mjpeg", 6000);
+}
+
+#[test]
+fn frm_21n_any_reports_of_a_receiver() {
+    drive("gpsd", 1500);
+}

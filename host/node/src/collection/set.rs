@@ -6,7 +6,7 @@ use cap_std::fs::Dir;
 use jiff::Timestamp;
 use serde::Deserialize;
 use vaern_door::{Digest, Name};
-use vaern_privacy::{CollectionLimits, Quota};
+use vaern_privacy::{CollectionLimits, Memory, Quota};
 
 use super::CollectionError;
 use crate::quota::{DurableQuota, QuotaError};
@@ -45,6 +45,7 @@ impl TrainingSet {
         Ok(CollectionLimits {
             min_interval_s: self.min_interval_s,
             min_distance_m: self.min_distance_m,
+            memory: Memory::All,
             quota: quota.map(|quota| Arc::new(quota) as Arc<dyn Quota>),
         })
     }

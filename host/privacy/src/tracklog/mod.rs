@@ -5,6 +5,7 @@
 //! where two segments disagree, before the first fix and after the last: no position.
 
 mod gpx;
+mod live;
 mod nmea;
 
 use std::fmt;
@@ -16,6 +17,8 @@ use crate::policy::PositionRules;
 use crate::position::{Position, check_degrees};
 use crate::refusal::{BadPosition, NoFix, Refusal};
 use crate::track::reachable;
+
+pub use live::{Heard, LiveTrack, MAX_REPORT};
 
 /// Largest file that is read.
 const MAX_BYTES: usize = 64 * 1024 * 1024;
@@ -106,6 +109,14 @@ impl fmt::Debug for TrackLog {
 pub(crate) struct Moments {
     pub(crate) from: Timestamp,
     pub(crate) to: Timestamp,
+}
+
+impl Moments {
+    /// The same span by a clock that is set right.
+    pub(crate) fn later(self, offset: SignedDuration) -> Result<Self, NoFix> {
+        let shift = |time: Timestamp| time.checked_add(offset).map_err(|_| NoFix::NoTime);
+        Ok(Self { from: shift(self.from)?, to: shift(self.to)? })
+    }
 }
 
 impl TrackLog {

@@ -16,8 +16,8 @@ use jiff::{SignedDuration, Timestamp};
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use vaern_door::{Digest, Name, Rect, Size};
 use vaern_privacy::{
-    CameraProfile, CameraSet, Capture, DetectorFault, Fence, FenceSet, Gate, MaskingPolicy, PeopleClass,
-    PeopleDetector, Picture, Position, Refusal, SeenBox, TrackLog,
+    CameraProfile, CameraSet, Capture, DetectorFault, Fence, FenceSet, Gate, Head, LiveTrack, MaskingPolicy,
+    OriginalBytes, Parts, PeopleClass, PeopleDetector, Picture, Position, Refusal, SeenBox, TrackLog,
 };
 
 const POLICY: &str = include_str!("../../../../policies/masking/irreversible-v1.toml");
@@ -26,7 +26,7 @@ const CAMERA: &str = "id = \"cam\"\nheight_m = 2.0\nheading_offset_deg = 0.0\nhf
                       clock = \"Europe/Copenhagen\"\n";
 
 /// Names of the targets, as `cargo xtask fuzz` takes them.
-pub const ALL: [&str; 5] = ["picture", "exif", "gpx", "nmea", "fence"];
+pub const ALL: [&str; 7] = ["picture", "exif", "gpx", "nmea", "fence", "mjpeg", "gpsd"];
 
 /// Runs a target on some bytes. It panics where something does not hold.
 pub fn run(target: &str, data: &[u8]) {
@@ -35,6 +35,8 @@ pub fn run(target: &str, data: &[u8]) {
         "exif" => exif(data),
         "gpx" | "nmea" => track(data),
         "fence" => fence(data),
+        "mjpeg" => mjpeg(data),
+        "gpsd" => gpsd(data),
         other => panic!("no such target: {other}"),
     }
 }
@@ -179,6 +181,61 @@ pub fn fence(data: &[u8]) {
     }
 }
 
+/// Any answer of a camera ends in bounded pictures or in a name, and however it is cut, it is read the same.
+pub fn mjpeg(data: &[u8]) {
+    const MAX: u64 = 2_000;
+    let read = |bite: usize| {
+        let (mut head, mut parts, mut out) = (Head::default(), None, Vec::new());
+        for bite in data.chunks(bite) {
+            let mut rest = bite;
+            if parts.is_none() {
+                match head.push(bite) {
+                    Ok(Some((boundary, used))) => {
+                        assert!(used <= bite.len());
+                        match Parts::new(&boundary, MAX) {
+                            Ok(begun) => parts = Some(begun),
+                            Err(error) => return (out, Some(error)),
+                        }
+                        rest = &bite[used..];
+                    }
+                    Ok(None) => continue,
+                    Err(error) => return (out, Some(error)),
+                }
+            }
+            if let Some(parts) = &mut parts {
+                let mut whole = Vec::new();
+                let read = parts.push(rest, &mut whole);
+                out.extend(whole.iter().map(OriginalBytes::len));
+                if let Err(error) = read {
+                    return (out, Some(error));
+                }
+            }
+        }
+        (out, None)
+    };
+    let (pictures, why) = read(data.len().max(1));
+    assert!(pictures.iter().all(|length| (1..=2_000).contains(length)));
+    assert_eq!((pictures, why), read(7));
+}
+
+/// Any reports of a receiver, a line each and one a second, give places that are plausible.
+pub fn gpsd(data: &[u8]) {
+    let mut track = LiveTrack::default();
+    let at = |second: i64| now() + SignedDuration::from_secs(second - 20);
+    for (second, line) in (0..20).zip(data.split(|b| *b == b'\n')) {
+        track.hear(line, at(second), SignedDuration::from_secs(2));
+    }
+    let (log, gate) = (track.log(), gate(RULES.clone()));
+    for second in 0..20 {
+        let capture = Capture::located_by_log(FRAME.clone(), Arc::clone(&log), SignedDuration::ZERO);
+        let capture = capture.from_camera(Some(Name::new("cam").unwrap()));
+        let located = gate.locate(capture.arrived(at(second), SignedDuration::from_millis(300)), now());
+        if let Ok(fenced) = located.and_then(|located| gate.fence(located)) {
+            holds(fenced.position().expect("a fenced frame without position").open());
+        }
+    }
+}
+
 fn noise(size: Size) -> Vec<u8> {
     let mut state = 0x9E37_79B9_u32;
     (0..size.rgb_bytes())
@@ -269,6 +326,8 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         "exif" => vec![tiff("2026:06:01 13:00:10", Some((33_960, 5_880))), tiff("2026:06:01 13:00:10", None)],
         "gpx" => vec![gpx(1), gpx(3)],
         "nmea" => vec![nmea()],
+        "mjpeg" => vec![stream(true), stream(false)],
+        "gpsd" => vec![reports()],
         _ => vec![FENCE.as_bytes().to_vec(), FENCE_WITH_HOLE.as_bytes().to_vec()],
     }
 }
@@ -302,6 +361,30 @@ fn nmea() -> Vec<u8> {
             let sum = body.bytes().fold(0, |a, b| a ^ b);
             let _ = write!(text, "${body}*{sum:02X}\r\n");
         }
+    }
+    text.into_bytes()
+}
+
+fn stream(sized: bool) -> Vec<u8> {
+    let mut out = b"HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=cam\r\n\r\n".to_vec();
+    for picture in [&FRAME[..], &[1, 2, 3], &[0xFF; 40]] {
+        let length = if sized { format!("Content-Length: {}\r\n", picture.len()) } else { String::new() };
+        out.extend(format!("--cam\r\nContent-Type: image/jpeg\r\n{length}\r\n").bytes());
+        out.extend(picture);
+        out.extend(b"\r\n");
+    }
+    out
+}
+
+fn reports() -> Vec<u8> {
+    let mut text = String::from("{\"class\":\"VERSION\",\"release\":\"3.22\"}\n");
+    for second in 41..59 {
+        let latitude = 55.676 + f64::from(second) * 0.0001;
+        let _ = writeln!(
+            text,
+            "{{\"class\":\"TPV\",\"device\":\"/dev/a\",\"mode\":3,\"time\":\"2026-06-01T11:59:{second}.000Z\",\"lat\":{latitude:.6},\
+             \"lon\":12.5683,\"eph\":6.5,\"track\":1.25}}"
+        );
     }
     text.into_bytes()
 }
@@ -375,6 +458,31 @@ pub fn dictionary(target: &str) -> Vec<&'static [u8]> {
             b"235960.999",
             b"010626",
             b",,,",
+        ],
+        "mjpeg" => vec![
+            b"--cam\r\n",
+            b"\r\n--cam\r\n",
+            b"--cam--\r\n",
+            b"----cam\r\n",
+            b"Content-Length: ",
+            b"Content-Length: 99999999999\r\n",
+            b"Content-Type: image/jpeg\r\n",
+            b"Transfer-Encoding: chunked\r\n",
+            b"boundary=",
+            b"boundary=--cam",
+            b"\r\n\r\n",
+            b"HTTP/1.1 302 ",
+        ],
+        "gpsd" => vec![
+            b"{\"class\":\"TPV\"",
+            b"\"device\":\"/dev/b\"",
+            b"\"mode\":1",
+            b"\"eph\":",
+            b"\"lat\":0.0",
+            b"\"time\":null",
+            b"1e308",
+            b"-0.0",
+            b"}\n",
         ],
         _ => vec![
             b"\"Polygon\"",
