@@ -33,6 +33,47 @@ pub struct Profile {
     pub approval: ApprovalRule,
     /// Hours without word from the city after which a node stops (GOV-03).
     pub max_stale_hours: u32,
+    /// What a new release has to show on a node.
+    pub swap: SwapRule,
+    /// How much a release is expected to find. Nobody is alarmed where the profile does not say.
+    pub expected: Option<Expected>,
+}
+
+/// How much a release in operation is expected to find (ANS-02). Outside of it a node says so; nothing stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Expected {
+    /// Frames seen over which it is judged.
+    pub frames: u32,
+    /// Objects for each hundred frames, at least.
+    pub least_per_100: u32,
+    /// Objects for each hundred frames, at most.
+    pub most_per_100: u32,
+}
+
+/// What a new release has to show on a node before and after it takes another's place. A node may ask for more, never for less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SwapRule {
+    /// Frames that it sees beside the one that runs, at least.
+    pub shadow_frames: u32,
+    /// Mean agreement with the one that runs, in percent, at least.
+    pub agreement_percent: u16,
+    /// Frames of the shadow and of the watch that it may fail at.
+    pub failures: u32,
+    /// Its median time in percent of the other's, at most.
+    pub slower_percent: u32,
+    /// Frames in the seat until it is confirmed, at least.
+    pub watch_frames: u32,
+}
+
+impl Default for SwapRule {
+    /// Where the profile says nothing.
+    fn default() -> Self {
+        Self { shadow_frames: 50, agreement_percent: 50, failures: 0, slower_percent: 300, watch_frames: 100 }
+    }
 }
 
 /// How long what may be kept is kept, in days; 0 keeps nothing.
@@ -98,6 +139,12 @@ pub(crate) struct ProfileFile {
     rates: Rates,
     approval: ApprovalRule,
     staleness: Staleness,
+    /// What a new release has to show on a node. Where it is left out: 50 frames beside, 50 percent agreement, no failure, three times
+    /// the time, 100 frames of watch.
+    #[serde(default)]
+    swap: SwapRule,
+    /// How much a release is expected to find. Left out, nobody is alarmed.
+    expected: Option<Expected>,
 }
 
 /// Resource limits of one instance.
@@ -214,6 +261,8 @@ impl Profile {
             rates: wire.rates,
             approval: wire.approval,
             max_stale_hours: wire.staleness.max_hours,
+            swap: wire.swap,
+            expected: wire.expected,
         })
     }
 }
@@ -259,7 +308,18 @@ impl ProfileFile {
         let most = u64::from(self.approval.threshold);
         within(roles, 0..=most, "approval.roles", "no more roles than the threshold")?;
         within(self.approval.max_age_days.into(), 1..=1_095, "approval.max_age_days", "1 to 1095")?;
-        within(self.staleness.max_hours.into(), 1..=2_160, "staleness.max_hours", "1 to 2160")
+        within(self.staleness.max_hours.into(), 1..=2_160, "staleness.max_hours", "1 to 2160")?;
+        let s = &self.swap;
+        within(s.shadow_frames.into(), 1..=100_000, "swap.shadow_frames", "1 to 100000")?;
+        within(s.agreement_percent.into(), 0..=100, "swap.agreement_percent", "0 to 100")?;
+        within(s.failures.into(), 0..=1_000, "swap.failures", "0 to 1000")?;
+        within(s.slower_percent.into(), 100..=10_000, "swap.slower_percent", "100 to 10000")?;
+        within(s.watch_frames.into(), 1..=100_000, "swap.watch_frames", "1 to 100000")?;
+        let Some(e) = &self.expected else { return Ok(()) };
+        within(e.frames.into(), 1..=1_000_000, "expected.frames", "1 to 1000000")?;
+        within(e.most_per_100.into(), 0..=100_000, "expected.most_per_100", "0 to 100000")?;
+        let most = u64::from(e.most_per_100);
+        within(e.least_per_100.into(), 0..=most, "expected.least_per_100", "no more than most_per_100")
     }
 }
 
