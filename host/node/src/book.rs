@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use vaern_door::Digest;
 use vaern_record::AuditError;
 use vaern_record::log::{
-    ApprovalRef, Counts, Event, Floor, IncidentKind, KeyName, KeyRef, Leaf, Log, LogKey, PolicyRef, Protection, Reason,
-    ReleaseRef, RunRef, StopCause, SwapCause, VerifierKey, Wall,
+    ApprovalRef, AtMost, Counts, Event, Floor, IncidentKind, KeyName, KeyRef, Leaf, Log, LogKey, PolicyRef, Protection,
+    Reason, ReleaseRef, RunRef, StopCause, SwapCause, VerifierKey, Wall,
 };
 use vaern_trust::{Approved, Release, SigningKeyPair};
 
@@ -161,12 +161,20 @@ impl Book {
         self.enter(vec![Event::Stopped { cause, by: None }], now).map(|_| ())
     }
 
-    /// Enters that frames go on.
+    /// Enters that frames go on, and whose keys let them, where somebody had stopped them.
     ///
     /// # Errors
     /// [`AuditError`] where the log cannot be written.
-    pub fn resumed(&mut self, now: Timestamp) -> Result<(), AuditError> {
-        self.enter(vec![Event::Resumed { by: None }], now).map(|_| ())
+    pub fn resumed(&mut self, by: Vec<KeyRef>, now: Timestamp) -> Result<(), AuditError> {
+        self.enter(vec![Event::Resumed { by }], now).map(|_| ())
+    }
+
+    /// Enters that up to so many captures that were in memory only have no outcome, because the node was cut off.
+    ///
+    /// # Errors
+    /// [`AuditError`] where the log cannot be written.
+    pub fn frames_unknown(&mut self, at_most: u32, now: Timestamp) -> Result<(), AuditError> {
+        self.enter(vec![Event::FramesUnknown { at_most: AtMost(at_most) }], now).map(|_| ())
     }
 
     /// Enters that an approved release was turned down by this node.

@@ -34,11 +34,59 @@ struct Record<'a> {
     position: Option<Place>,
 }
 
+/// Crops by the ids of their objects: where each is in the clear frame, and its pixels as PNG.
+pub(crate) type Crops = BTreeMap<String, (Rect, Vec<u8>)>;
+
+/// Makes the crops of a frame's objects, while the frame is there.
+pub(crate) fn crops(frame: &ClearFrame, objects: &[FoundObject]) -> Result<Crops, Refusal> {
+    let crop = |object: &FoundObject| {
+        let part = around(object.rect, frame.size());
+        let pixels = frame.crop(part).ok_or_else(|| fault("the crop of an object could not be made"))?;
+        let png = encode(&pixels, part).ok_or_else(|| fault("the crop of an object could not be encoded"))?;
+        Ok((object.id.clone(), (part, png)))
+    };
+    objects.iter().map(crop).collect()
+}
+
+/// The label of what is found now: kept for so many days, for whoever reviews it.
+pub(crate) fn label(purpose: Name, zone: Name, release: Digest, days: u16, now: Timestamp) -> Label {
+    let expires = Day::of(seconds(now)).plus(days.into());
+    Label { requirement: REQUIREMENT.to_owned(), purpose, zone, release, class: RetentionClass::Review, expires }
+}
+
+/// Seals what there is of a frame's objects. What is there already stays as it is: whoever was cut off begins again.
+pub(crate) fn seal(
+    store: &mut Evidence,
+    label: &Label,
+    seen: &SeenFrame,
+    crops: &mut Crops,
+    now: Timestamp,
+) -> Result<KeptCount, EvidenceError> {
+    let mut count = KeptCount::default();
+    for object in &seen.objects {
+        let Some((crop, png)) = crops.get(&object.id) else {
+            count.beyond += 1;
+            continue;
+        };
+        let id: RecordId = object.id.parse()?;
+        let (frame_id, frame, position) = (seen.frame_id.as_str(), seen.size, seen.position);
+        let record = Record { form: 1, object, crop: *crop, frame_id, frame, position };
+        let record = serde_json::to_vec(&record).map_err(|e| EvidenceError::Database(e.to_string()))?;
+        match store.keep(id, label, png, &record, seconds(now)) {
+            Ok(()) | Err(EvidenceError::AlreadyKept) => count.kept += 1,
+            Err(EvidenceError::EvidenceQuota { .. }) => count.beyond += 1,
+            Err(error) => return Err(error),
+        }
+        crops.remove(&object.id);
+    }
+    Ok(count)
+}
+
 /// Seals evidence for one release under one purpose.
 pub struct Keeper {
     store: Mutex<Evidence>,
     label: Label,
-    crops: Mutex<BTreeMap<String, (Rect, Vec<u8>)>>,
+    crops: Mutex<Crops>,
     whole: Option<Whole>,
     count: Mutex<KeptCount>,
 }
@@ -74,9 +122,7 @@ impl Keeper {
     /// A keeper over an open store. `days` are those of the policy, at least 1.
     #[must_use]
     pub fn new(store: Evidence, purpose: Name, zone: Name, release: Digest, days: u16, now: Timestamp) -> Self {
-        let expires = Day::of(seconds(now)).plus(days.into());
-        let class = RetentionClass::Review;
-        let label = Label { requirement: REQUIREMENT.to_owned(), purpose, zone, release, class, expires };
+        let label = label(purpose, zone, release, days, now);
         Self { store: Mutex::new(store), label, crops: Mutex::default(), whole: None, count: Mutex::default() }
     }
 
@@ -93,16 +139,9 @@ impl Keeper {
     /// Takes the crops of a frame's objects, while the frame is there.
     pub(crate) fn take(&self, frame: &ClearFrame, objects: &[FoundObject]) -> Result<(), Refusal> {
         let mut crops = self.crops.lock().unwrap_or_else(PoisonError::into_inner);
-        for object in objects {
-            // Beyond the share nothing is kept, so nothing need wait.
-            if crops.len() >= usize::try_from(BOUNDS.per_release_zone_day).unwrap_or(usize::MAX) {
-                break;
-            }
-            let part = around(object.rect, frame.size());
-            let pixels = frame.crop(part).ok_or_else(|| fault("the crop of an object could not be made"))?;
-            let png = encode(&pixels, part).ok_or_else(|| fault("the crop of an object could not be encoded"))?;
-            crops.insert(object.id.clone(), (part, png));
-        }
+        // Beyond the share nothing is kept, so nothing need wait.
+        let room = usize::try_from(BOUNDS.per_release_zone_day).unwrap_or(usize::MAX).saturating_sub(crops.len());
+        crops.extend(self::crops(frame, objects.get(..room).unwrap_or(objects))?);
         if let Some(whole) = self.whole.as_ref().filter(|_| !objects.is_empty()) {
             whole.take(frame)?;
         }
@@ -125,21 +164,9 @@ impl Keeper {
                     false => count.frames_beyond += 1,
                 }
             }
-            for object in &seen.objects {
-                let Some((crop, png)) = crops.remove(&object.id) else {
-                    count.beyond += 1;
-                    continue;
-                };
-                let id: RecordId = object.id.parse()?;
-                let (frame_id, frame, position) = (seen.frame_id.as_str(), seen.size, seen.position);
-                let record = Record { form: 1, object, crop, frame_id, frame, position };
-                let record = serde_json::to_vec(&record).map_err(|e| EvidenceError::Database(e.to_string()))?;
-                match store.keep(id, &self.label, &png, &record, seconds(now)) {
-                    Ok(()) => count.kept += 1,
-                    Err(EvidenceError::EvidenceQuota { .. }) => count.beyond += 1,
-                    Err(error) => return Err(error),
-                }
-            }
+            let of_frame = seal(&mut store, &self.label, seen, &mut crops, now)?;
+            count.kept += of_frame.kept;
+            count.beyond += of_frame.beyond;
         }
         *self.count.lock().unwrap_or_else(PoisonError::into_inner) = count;
         Ok(())

@@ -9,6 +9,7 @@ pub mod book;
 pub mod collection;
 pub mod coverage;
 pub mod facts;
+pub mod fields;
 pub mod gate;
 pub mod keeper;
 pub mod live;

@@ -11,7 +11,7 @@ use vaern_door::{Digest, Name};
 
 use crate::dsse::{Envelope, Ignored};
 use crate::json;
-use crate::keys::SigningKeyPair;
+use crate::keys::{PublicKey, SigningKeyPair};
 use crate::sig_error::{Form, SigError};
 use crate::trust_root::{Authority, TrustRoot};
 
@@ -30,6 +30,7 @@ pub struct Signed<T> {
     file: T,
     digest: Digest,
     roles: BTreeSet<Name>,
+    signers: Vec<PublicKey>,
     ignored: Vec<Ignored>,
 }
 
@@ -56,6 +57,12 @@ impl<T> Signed<T> {
     #[must_use]
     pub const fn roles(&self) -> &BTreeSet<Name> {
         &self.roles
+    }
+
+    /// The keys whose signatures hold: each once.
+    #[must_use]
+    pub fn signers(&self) -> &[PublicKey] {
+        &self.signers
     }
 
     /// Signatures that do not count although the file holds without them. For the log.
@@ -96,5 +103,6 @@ pub fn open_file<T: CityFile>(bytes: &[u8], trust: &TrustRoot, authority: Author
     let checked = envelope.check(T::PAYLOAD_TYPE, keys.iter())?;
     let roles = trust.decide(authority, &checked.signers)?;
     let file = json::parse(checked.payload).map_err(SigError::json(Form::Predicate))?;
-    Ok(Signed { file, digest: Digest::of(checked.payload), roles, ignored: checked.ignored })
+    let digest = Digest::of(checked.payload);
+    Ok(Signed { file, digest, roles, signers: checked.signers, ignored: checked.ignored })
 }

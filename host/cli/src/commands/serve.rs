@@ -5,14 +5,22 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use vaern_door::Digest;
+use vaern_door::{Blame, Digest, Krav};
+use vaern_node::gate::Built;
+use vaern_node::keeper::BOUNDS;
 use vaern_node::live::config::{Backend, NodeConfig};
-use vaern_node::live::{Chain, ChainParts, Condition, LogBook, Parts, Served, serve};
+use vaern_node::live::{
+    Captures, Chain, ChainParts, Condition, EvidenceBook, LogBook, Parts, Positions, Served, serve,
+};
+use vaern_policy::PolicySet;
+use vaern_record::evidence::{Evidence, Kind};
 
 use crate::commands::book::LogArgs;
+use crate::commands::evidence::store_key;
 use crate::commands::gate::{self, BackendChoice, Engine, Purpose, Standing, Wall};
 use crate::commands::run::workers;
 use crate::commands::source::Source;
+use crate::commands::track;
 use crate::failure::Failure;
 use crate::files;
 use crate::output::Output;
@@ -84,13 +92,16 @@ fn parts(config: &NodeConfig, over: Arc<AtomicBool>, output: &Output) -> Result<
     let built = gate::gate(&set, &engine, opened.as_ref(), output)?;
     let listener = config.metrics.map(|metrics| {
         TcpListener::bind(metrics.listen)
+            .map(|listener| (listener, metrics.every_ms))
             .map_err(|e| Failure::usage(format!("cannot listen on {}: {e}", metrics.listen)))
     });
     let json = output.json;
     Ok(Parts {
         chain,
+        captures: captures(config)?,
+        positions: positions(config, output)?,
+        evidence: evidence(config, &set, &built)?,
         built,
-        inbox: files::make_dir("watched", &config.source.folder)?,
         state,
         out: files::make_dir("output", &config.node.out)?,
         workers: if config.node.workers == 0 { workers() } else { config.node.workers.into() },
@@ -103,6 +114,42 @@ fn parts(config: &NodeConfig, over: Arc<AtomicBool>, output: &Output) -> Result<
         over,
         say: Box::new(move |line| Output { json }.say(&format!("vaern: {line}"))),
     })
+}
+
+fn captures(config: &NodeConfig) -> Result<Captures, Failure> {
+    match (&config.source.folder, &config.source.stream) {
+        (Some(folder), _) => Ok(Captures::Folder(files::make_dir("watched", folder)?)),
+        (None, Some(stream)) => Ok(Captures::Stream(stream.clone())),
+        (None, None) => Err(Failure::usage("the configuration names no source")),
+    }
+}
+
+fn positions(config: &NodeConfig, output: &Output) -> Result<Positions, Failure> {
+    match (&config.position.track, config.position.gpsd) {
+        (Some(file), _) => Ok(Positions::Track(track::read(file, config.position.clock_offset, output)?)),
+        (None, Some(gpsd)) => Ok(Positions::Gpsd(gpsd)),
+        (None, None) => Ok(Positions::Exif),
+    }
+}
+
+/// The evidence store, where one is named and the policy gives days for it. Its key is read now: a wrong one ends the program before
+/// a frame is taken.
+fn evidence(config: &NodeConfig, set: &PolicySet, built: &Built) -> Result<Option<EvidenceBook>, Failure> {
+    let Some(part) = config.evidence.clone() else { return Ok(None) };
+    let days = set.profile.retention.evidence_days;
+    if days == 0 {
+        let what = "the policy keeps no evidence: `retention.evidence_days` is 0";
+        return Err(Failure::refused(what, Krav("SKJ-06"), Blame::Policy).mend("leave the `[evidence]` part out"));
+    }
+    let zone = built.gate.fences().fences().first().map(|fence| fence.name().clone());
+    let zone = zone.ok_or_else(|| Failure::internal("a gate without a fence"))?;
+    drop(store_key(&part.key)?);
+    let open = move |log: &mut vaern_record::log::Log| {
+        let failed = |failure: Failure| vaern_record::evidence::EvidenceError::Database(failure.what);
+        let dir = files::make_dir("evidence", &part.folder).map_err(failed)?;
+        Evidence::open(dir, store_key(&part.key).map_err(failed)?, Kind::Evidence, BOUNDS, log)
+    };
+    Ok(Some(EvidenceBook::new(set.purpose.name.clone(), zone, days, open)))
 }
 
 /// The log, opened once now so that one that does not hold ends the program before a frame is taken.

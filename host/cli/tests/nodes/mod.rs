@@ -8,6 +8,7 @@
     reason = "each test file uses a part; tests state what they expect"
 )]
 
+pub(crate) mod feed;
 pub(crate) mod rounds;
 pub(crate) mod soak;
 
@@ -66,13 +67,25 @@ impl City {
         Self::make(Some(temp), at, more)
     }
 
+    /// The same under rules of its own: in the profile each first text is replaced by the second.
+    pub(crate) fn ruled(more: &str, changes: &[(&str, &str)]) -> Self {
+        let temp = tempfile::tempdir().unwrap();
+        let at = temp.path().to_owned();
+        Self::make_ruled(Some(temp), at, more, changes)
+    }
+
     /// The same in a folder that stays.
     pub(crate) fn make(temp: Option<tempfile::TempDir>, at: PathBuf, more: &str) -> Self {
+        Self::make_ruled(temp, at, more, &[])
+    }
+
+    fn make_ruled(temp: Option<tempfile::TempDir>, at: PathBuf, more: &str, changes: &[(&str, &str)]) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let city = Self { _temp: temp, at, port };
         for part in ["keys", "policies", "city"] {
             copy(&demo().join(part), &city.at(part));
         }
+        city.rule(changes);
         done(&["keys", "new", "--name", "node-1", "--role", "log", "--out", text(&city.at("keys"))]);
         city.signing(&["channel", "init", "--name", "drift"]);
         let (channel, trust, state) = (city.at("channel"), city.at("policies/trust.toml"), city.at("state"));
@@ -84,10 +97,42 @@ impl City {
             "[node]\nstate = \"state\"\nout = \"out\"\nworkers = 2\n[rules]\npolicies = \"policies\"\n\
              [releases]\nfolder = \"releases\"\nchannel = \"channel\"\n\
              [log]\nfolder = \"log\"\nkey = \"keys/node-1.secret.toml\"\n\
-             [metrics]\nlisten = \"127.0.0.1:{port}\"\n[source]\nfolder = \"inbox\"\n{more}"
+             [metrics]\nlisten = \"127.0.0.1:{port}\"\nevery_ms = 50\n[source]\nfolder = \"inbox\"\n{more}"
         );
         std::fs::write(city.at("node.toml"), config).unwrap();
         city
+    }
+
+    /// Signs a profile for tests: the same captures again and again are looked at, a swap is soon judged, and figures are told at
+    /// once, for which the budget must be wide (EXF-08).
+    fn rule(&self, changes: &[(&str, &str)]) {
+        let profile = self.at("policies/profiles/edge.toml");
+        let mut text_ = std::fs::read_to_string(&profile).unwrap();
+        for (from, to) in changes.iter().chain(&[
+            ("bits_per_hour = 20_000", "bits_per_hour = 100_000_000"),
+            ("frames_per_second = 10", "frames_per_second = 120"),
+            ("min_distance_m = 5", "min_distance_m = 0"),
+            ("shadow_frames = 50", "shadow_frames = 1"),
+            ("watch_frames = 100", "watch_frames = 1"),
+            // A few frames on a busy machine say nothing of how slow a release is.
+            ("slower_percent = 300", "slower_percent = 10000"),
+        ]) {
+            text_ = text_.replace(from, to);
+        }
+        std::fs::write(&profile, text_).unwrap();
+        let (dir, trust) = (self.at("policies"), self.at("policies/trust.toml"));
+        let keys = ["jura", "systemejer"].map(|desk| self.at(&format!("keys/{desk}.secret.toml")));
+        let sign = ["policy", "sign", text(&dir), "--trust", text(&trust), "--first", "--yes"];
+        done(&[&sign[..], &["--key", text(&keys[0]), "--key", text(&keys[1])]].concat());
+    }
+
+    /// Changes the node's configuration.
+    pub(crate) fn configure(&self, from: &str, to: &str) {
+        let file = self.at("node.toml");
+        let before = std::fs::read_to_string(&file).unwrap();
+        let after = before.replace(from, to);
+        assert_ne!(before, after, "{from} is not in the configuration");
+        std::fs::write(file, after).unwrap();
     }
 
     /// A city that was made before.
@@ -113,10 +158,15 @@ impl City {
 
     /// A release made of a guest, approved until `until`, in the folder of releases and in the channel. Answers with its digest.
     pub(crate) fn release(&self, guest: &str, counter: u64, until: Option<&str>) -> String {
+        self.release_of(guest, &vaern_hostile::component(guest).unwrap(), counter, until)
+    }
+
+    /// The same of a component of one's own.
+    pub(crate) fn release_of(&self, guest: &str, component: &[u8], counter: u64, until: Option<&str>) -> String {
         let name = format!("{guest}-{counter}");
         let work = self.at("work").join(&name);
         std::fs::create_dir_all(&work).unwrap();
-        std::fs::write(work.join("plugin.wasm"), vaern_hostile::component(guest).unwrap()).unwrap();
+        std::fs::write(work.join("plugin.wasm"), component).unwrap();
         let manifest = format!(
             "name = \"guest\"\nversion = \"0.1.{counter}\"\ncounter = {counter}\nvendor = \"vaern-reference\"\n\
              purpose = \"containere\"\nintended_use = \"A guest of the tests.\"\nlabels = [\"affaldscontainer\"]\n\

@@ -43,6 +43,11 @@ pub struct NodeConfig {
     pub log: LogPart,
     /// Where captures come from.
     pub source: SourcePart,
+    /// Where positions come from, if not from the pictures themselves.
+    #[serde(default)]
+    pub position: PositionPart,
+    /// Evidence of what is found. Left out, none is kept.
+    pub evidence: Option<EvidencePart>,
     /// Which engine runs models.
     #[serde(default)]
     pub engine: EnginePart,
@@ -124,7 +129,12 @@ pub struct LogPart {
 #[serde(deny_unknown_fields)]
 pub struct SourcePart {
     /// The watched folder. A capture appears in it by a rename from a name that begins with a dot, or from beside the folder.
-    pub folder: PathBuf,
+    pub folder: Option<PathBuf>,
+    /// Or a camera's MJPEG stream.
+    pub stream: Option<StreamAt>,
+    /// Milliseconds that the camera and the way from it may take, for a stream.
+    #[serde(default = "delay")]
+    pub delay_ms: u16,
     /// The camera, where the captures do not say it.
     pub camera: Option<Name>,
     /// Captures that wait for a free thread at most.
@@ -133,6 +143,61 @@ pub struct SourcePart {
     /// What happens when more come than fit.
     #[serde(default)]
     pub when_full: WhenFull,
+}
+
+/// Where a camera's stream is: `http://127.0.0.1:PORT/PATH`. Originals cross no network unencrypted, so the address is one of this
+/// machine; a camera elsewhere comes through a tunnel that ends here (SKJ-02).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct StreamAt {
+    /// The only address that is spoken to.
+    pub address: SocketAddr,
+    /// What is asked for there.
+    pub path: String,
+}
+
+impl TryFrom<String> for StreamAt {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let rest = text.strip_prefix("http://").ok_or("a stream is named as `http://127.0.0.1:PORT/PATH`")?;
+        let (address, path) = rest.split_once('/').map_or((rest, ""), |(address, path)| (address, path));
+        let address: SocketAddr = address
+            .parse()
+            .map_err(|_| "a stream is at an address and a port, `127.0.0.1:8081`; names are not looked up")?;
+        if !address.ip().is_loopback() && guard::stands("node.stream-loopback") {
+            return Err(format!(
+                "{address} is not this machine: originals cross no network unencrypted; end a tunnel here"
+            ));
+        }
+        if !path.bytes().all(|b| (0x21..0x7F).contains(&b)) || path.len() > 512 {
+            return Err("the path of a stream is printable and has no spaces".to_owned());
+        }
+        Ok(Self { address, path: format!("/{path}") })
+    }
+}
+
+/// `[position]`: one of the two, or neither for EXIF.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PositionPart {
+    /// A log of fixes, GPX or NMEA.
+    pub track: Option<PathBuf>,
+    /// Seconds that are added to the camera's clock to make it right.
+    #[serde(default)]
+    pub clock_offset: f64,
+    /// Where `gpsd` listens: a loopback address.
+    pub gpsd: Option<SocketAddr>,
+}
+
+/// `[evidence]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvidencePart {
+    /// Directory of the store; begun where there is none.
+    pub folder: PathBuf,
+    /// Key of the store (`vaern evidence new-key`), on another disk.
+    pub key: PathBuf,
 }
 
 /// What happens when captures come faster than they are worked on.
@@ -175,38 +240,33 @@ pub enum Backend {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WindowPart {
-    /// Captures in one window at most.
-    pub frames: u32,
-    /// Minutes that one window is open at most.
+    /// Captures at which a window closes before its time. When that happens tells how fast they were worked on, and is counted as such
+    /// (EXF-08). Left out, windows close by the clock only.
+    pub frames: Option<u32>,
+    /// A window closes when the clock is at a whole multiple of so many minutes.
     pub minutes: u32,
 }
 
 impl Default for WindowPart {
     fn default() -> Self {
-        Self { frames: 1_000, minutes: 60 }
+        Self { frames: None, minutes: 60 }
     }
 }
 
-/// `[swap]`
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+/// `[swap]`: what this node asks of a new release beyond what the signed profile asks. What is left out is as the profile says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SwapPart {
     /// Frames that a new release sees beside the one that runs, before it takes over.
-    pub shadow_frames: u32,
+    pub shadow_frames: Option<u32>,
     /// Least mean agreement with the one that runs, from 0 (none) to 1: same class, boxes that overlap by half.
-    pub agreement: f64,
+    pub agreement: Option<f64>,
     /// Frames of the shadow and of the watch that it may fail at.
-    pub failures: u32,
+    pub failures: Option<u32>,
     /// How much slower than the one that runs it may be, as a factor of the median.
-    pub slower: f64,
+    pub slower: Option<f64>,
     /// Frames after the switch during which the one before stays ready to come back.
-    pub watch_frames: u32,
-}
-
-impl Default for SwapPart {
-    fn default() -> Self {
-        Self { shadow_frames: 50, agreement: 0.5, failures: 0, slower: 3.0, watch_frames: 100 }
-    }
+    pub watch_frames: Option<u32>,
 }
 
 /// `[metrics]`
@@ -215,6 +275,17 @@ impl Default for SwapPart {
 pub struct MetricsPart {
     /// Where health and metrics are told: a loopback address.
     pub listen: SocketAddr,
+    /// Milliseconds from one moment at which figures are taken down to the next: whoever asks in between is told the same.
+    #[serde(default = "every")]
+    pub every_ms: u32,
+}
+
+const fn delay() -> u16 {
+    500
+}
+
+const fn every() -> u32 {
+    60_000
 }
 
 const fn waiting() -> u16 {
@@ -243,14 +314,18 @@ impl NodeConfig {
             Err(ConfigError { place: Place::new(file, at.map_or(1, |at| at + 1)), what: format!("`{field}` {what}") })
         };
         let (window, swap) = (&self.window, &self.swap);
+        let agreement = swap.agreement.unwrap_or_default();
+        let slower = swap.slower.unwrap_or(1.0);
         let within = [
             ("workers", u32::from(self.node.workers), 0, 256),
             ("waiting", u32::from(self.source.waiting), 1, 1_024),
-            ("frames", window.frames, 1, 100_000),
+            ("frames", window.frames.unwrap_or(1), 1, 100_000),
+            ("delay_ms", u32::from(self.source.delay_ms), 0, 2_000),
+            ("every_ms", self.metrics.map_or(60_000, |metrics| metrics.every_ms), 50, 3_600_000),
             ("minutes", window.minutes, 1, 1_440),
-            ("shadow_frames", swap.shadow_frames, 1, 100_000),
-            ("failures", swap.failures, 0, 1_000),
-            ("watch_frames", swap.watch_frames, 1, 100_000),
+            ("shadow_frames", swap.shadow_frames.unwrap_or(1), 1, 100_000),
+            ("failures", swap.failures.unwrap_or(0), 0, 1_000),
+            ("watch_frames", swap.watch_frames.unwrap_or(1), 1, 100_000),
         ];
         for (field, value, least, most) in within {
             if !(least..=most).contains(&value) {
@@ -263,11 +338,32 @@ impl NodeConfig {
                 "and `root` belong together: a TUF repository needs the root that this node pinned".to_owned(),
             );
         }
-        if !(0.0..=1.0).contains(&swap.agreement) {
-            return error("agreement", format!("is {}; from 0 to 1 is possible", swap.agreement));
+        if !(0.0..=1.0).contains(&agreement) {
+            return error("agreement", format!("is {agreement}; from 0 to 1 is possible"));
         }
-        if !(1.0..=100.0).contains(&swap.slower) {
-            return error("slower", format!("is {}; from 1 to 100 is possible", swap.slower));
+        if !(1.0..=100.0).contains(&slower) {
+            return error("slower", format!("is {slower}; from 1 to 100 is possible"));
+        }
+        let source = &self.source;
+        match (&source.folder, &source.stream) {
+            (Some(_), Some(_)) => return error("stream", "and `folder`: a node has one source".to_owned()),
+            (None, None) => return error("[source]", "names neither `folder` nor `stream`".to_owned()),
+            (None, Some(_)) if source.when_full == WhenFull::Wait => {
+                return error("when_full", "is `wait`: a camera does not wait".to_owned());
+            }
+            _ => {}
+        }
+        let position = &self.position;
+        if position.track.is_some() && position.gpsd.is_some() {
+            return error("gpsd", "and `track`: positions come from one of them".to_owned());
+        }
+        if !(-86_400.0..=86_400.0).contains(&position.clock_offset) {
+            return error("clock_offset", format!("is {}; from -86400 to 86400 is possible", position.clock_offset));
+        }
+        if let Some(gpsd) = position.gpsd
+            && !gpsd.ip().is_loopback()
+        {
+            return error("gpsd", format!("is {gpsd}: a position that comes over a network is anybody's"));
         }
         if let Some(metrics) = &self.metrics
             && !metrics.listen.ip().is_loopback()
@@ -287,11 +383,10 @@ impl NodeConfig {
             &mut self.releases.channel,
             &mut self.log.folder,
             &mut self.log.key,
-            &mut self.source.folder,
         ];
-        for path in
-            paths.into_iter().chain(&mut self.rules.trust).chain(&mut self.releases.root).chain(&mut self.engine.models)
-        {
+        let evidence = self.evidence.iter_mut().flat_map(|part| [&mut part.folder, &mut part.key]);
+        let paths = paths.into_iter().chain(&mut self.source.folder).chain(&mut self.position.track).chain(evidence);
+        for path in paths.chain(&mut self.rules.trust).chain(&mut self.releases.root).chain(&mut self.engine.models) {
             *path = base.join(&*path);
         }
     }
@@ -368,6 +463,32 @@ folder = "inbox"
             assert!(refused(&with(wrong)).contains("belong together"), "{wrong}");
         }
         assert!(refused(&with("kind = \"both\"\n")).contains("both"));
+    }
+
+    #[test]
+    fn skj_02n_a_stream_from_beyond_this_machine_and_a_second_source_are_refused() {
+        let with = |source: &str| GOOD.replace("folder = \"inbox\"", source);
+        for wrong in [
+            "stream = \"http://192.168.1.9:80/video\"",
+            "stream = \"http://camera.local/video\"",
+            "stream = \"https://127.0.0.1:80/video\"",
+            "stream = \"http://127.0.0.1:80/a b\"",
+            "stream = \"http://127.0.0.1:80/a\\r\\nX: y\"",
+            "stream = \"http://127.0.0.1:80/v\"\nfolder = \"inbox\"",
+            "stream = \"http://127.0.0.1:80/v\"\nwhen_full = \"wait\"",
+            "camera = \"kamera-1\"",
+            "folder = \"inbox\"\n[position]\ngpsd = \"10.0.0.1:2947\"",
+            "folder = \"inbox\"\n[position]\ngpsd = \"127.0.0.1:2947\"\ntrack = \"a.gpx\"",
+            "folder = \"inbox\"\n[position]\nclock_offset = nan",
+        ] {
+            let said = refused(&with(wrong));
+            assert!(said.starts_with("node.toml:"), "{wrong}: {said}");
+        }
+        let text = with("stream = \"http://127.0.0.1:8081/v?x=1\"\n[position]\ntrack = \"a.gpx\"");
+        let config = NodeConfig::parse("node.toml", &text, Path::new("/etc/vaern")).unwrap();
+        let stream = config.source.stream.unwrap();
+        assert_eq!((stream.address.port(), stream.path.as_str()), (8081, "/v?x=1"));
+        assert_eq!(config.position.track.as_deref(), Some(Path::new("/etc/vaern/a.gpx")));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use cap_std::fs::{Dir, MetadataExt as _};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use vaern_door::{Blame, Krav, guard};
-use vaern_record::log::StopCause;
+use vaern_record::log::{KeyRef, StopCause};
 use vaern_trust::{Current, ResidualRisk, UpdateError};
 
 use super::chain::Chain;
@@ -63,7 +63,7 @@ impl Why {
         Self { cause, krav: Krav(krav), blame, what: what.into(), mend }
     }
 
-    fn refusal(&self) -> Refusal {
+    pub(crate) fn refusal(&self) -> Refusal {
         Refusal { reason: STOPPED, krav: self.krav, blame: self.blame, detail: self.what.clone() }
     }
 }
@@ -95,6 +95,8 @@ struct Judged {
     taken: Option<Timestamp>,
     stop: Option<Stop>,
     risk: Option<Risk>,
+    /// Whose keys ended the stop before.
+    let_go_by: Vec<KeyRef>,
     seated: Option<Arc<Live>>,
 }
 
@@ -138,7 +140,7 @@ impl Control {
             unwritable: AtomicBool::new(false),
             print: Mutex::default(),
             why: Mutex::default(),
-            judged: Mutex::new(Judged { chain, taken: None, stop, risk, seated: None }),
+            judged: Mutex::new(Judged { chain, taken: None, stop, risk, let_go_by: Vec::new(), seated: None }),
         })
     }
 
@@ -148,6 +150,9 @@ impl Control {
 
     /// Whether a frame may be seen now.
     pub(crate) fn permit(&self) -> Result<(), Refusal> {
+        if !guard::stands("node.control") {
+            return Ok(());
+        }
         let timely = self.now().as_millisecond() < self.until.load(Ordering::Acquire);
         if self.open.load(Ordering::Acquire) && (!timely || self.changed()) {
             self.judge();
@@ -191,6 +196,11 @@ impl Control {
     pub(crate) fn remembered(&self) -> (Option<Stop>, Option<Risk>) {
         let judged = lock(&self.judged);
         (judged.stop.clone(), judged.risk)
+    }
+
+    /// Whose keys ended the newest stop that somebody asked for.
+    pub(crate) fn let_go_by(&self) -> Vec<KeyRef> {
+        lock(&self.judged).let_go_by.clone()
     }
 
     /// Looks whether anything changed or time ran out, and judges anew if so.
@@ -290,11 +300,12 @@ impl Control {
         }
         let stop = judged.stop.as_mut().filter(|stop| !stop.over)?;
         match orders::may_start(&self.control, &judged.chain.rules().trust, &stop.id) {
-            Ok(true) => {
+            Ok(Some(keys)) => {
                 stop.over = true;
+                judged.let_go_by = keys.into_iter().map(KeyRef::of).collect();
                 return None;
             }
-            Ok(false) => {}
+            Ok(None) => {}
             Err(error) => self.status.alarm(format!("an order to start is not taken: {error}")),
         }
         Some(Why::new(StopCause::Asked, "somebody stopped this node"))

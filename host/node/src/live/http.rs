@@ -7,27 +7,31 @@ use std::time::Duration;
 
 use tiny_http::{Header, Method, Response, Server};
 
+use super::control::Clock;
 use super::metrics::{Condition, Status};
 
 /// How long a look for the end takes at most.
-const LOOK: Duration = Duration::from_millis(200);
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Answers until `over`. Where the listener cannot be used any more, nothing is told and the node goes on.
-pub(super) fn serve(listener: TcpListener, status: &Arc<Status>, over: &AtomicBool) {
+pub(super) fn serve(listener: TcpListener, status: &Arc<Status>, clock: &Clock, over: &AtomicBool) {
     let Ok(server) = Server::from_listener(listener, None) else { return };
     while !over.load(Ordering::Acquire) {
+        // Taken down by the clock, whether or not somebody asks.
+        status.publish(clock());
         let request = match server.recv_timeout(LOOK) {
             Ok(Some(request)) => request,
             Ok(None) => continue,
             Err(_) => return,
         };
+        status.publish(clock());
         let (code, kind, body) = match (request.method(), request.url()) {
             (Method::Get, "/healthz") => (200, JSON, health(status)),
             (Method::Get, "/readyz") => {
                 let ready = status.health().condition == Condition::Running;
                 (if ready { 200 } else { 503 }, JSON, health(status))
             }
-            (Method::Get, "/metrics") => (200, "text/plain; version=0.0.4", status.metrics()),
+            (Method::Get, "/metrics") => (200, "text/plain; version=0.0.4", status.told_metrics()),
             (Method::Get, _) => (404, "text/plain", "one of /healthz, /readyz, /metrics\n".to_owned()),
             _ => (405, "text/plain", "only to be read\n".to_owned()),
         };
@@ -43,5 +47,5 @@ pub(super) fn serve(listener: TcpListener, status: &Arc<Status>, over: &AtomicBo
 const JSON: &str = "application/json";
 
 fn health(status: &Status) -> String {
-    serde_json::to_string_pretty(&status.health()).unwrap_or_default()
+    serde_json::to_string_pretty(&status.told_health()).unwrap_or_default()
 }

@@ -2,11 +2,13 @@
 //! outcome is in the journal.
 
 use std::collections::VecDeque;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::Path;
 
 use cap_std::fs::Dir;
-use vaern_privacy::PictureKind;
+use vaern_privacy::{OriginalBytes, PictureKind};
+
+use super::source::Arrived;
 
 /// The node's own folder inside the watched one: the same file system, so that a rename moves nothing.
 const TAKEN: &str = ".taken";
@@ -15,19 +17,28 @@ const TAKEN: &str = ".taken";
 const LISTED: usize = 65_536;
 
 /// A capture that is the node's own.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Taken {
     /// Its number: higher than that of every capture that was taken before.
     pub(crate) seq: u64,
-    /// Its name in the node's folder.
-    file: String,
+    /// Where it is.
+    pub(crate) held: Held,
 }
 
-impl Taken {
-    /// What its extension claims that it is.
-    pub(crate) fn claims(&self) -> Option<PictureKind> {
-        PictureKind::from_extension(Path::new(&self.file).extension().and_then(|e| e.to_str()).unwrap_or_default())
-    }
+/// Where a capture is until it has its outcome.
+#[derive(Debug)]
+pub(crate) enum Held {
+    /// In the node's folder, under this name.
+    File(String),
+    /// In memory, and nowhere else.
+    Memory(Box<Arrived>),
+    /// It was in memory, and is on its way through the gate.
+    Gone,
+}
+
+/// What a file's extension claims that it is.
+pub(crate) fn claims(file: &str) -> Option<PictureKind> {
+    PictureKind::from_extension(Path::new(file).extension().and_then(|e| e.to_str()).unwrap_or_default())
 }
 
 /// The watched folder, open.
@@ -51,7 +62,7 @@ impl Inbox {
             if seq < done {
                 taken.remove_file(&file)?;
             } else {
-                again.push(Taken { seq, file });
+                again.push(Taken { seq, held: Held::File(file) });
             }
         }
         again.sort_by_key(|taken| taken.seq);
@@ -75,11 +86,11 @@ impl Inbox {
                 .filter(char::is_ascii_alphanumeric)
                 .take(8)
                 .collect();
-            let taken = Taken { seq: self.next, file: format!("{:020}.{extension}", self.next) };
-            match self.folder.rename(&name, &self.taken, &taken.file) {
+            let file = format!("{:020}.{extension}", self.next);
+            match self.folder.rename(&name, &self.taken, &file) {
                 Ok(()) => {
+                    all.push(Taken { seq: self.next, held: Held::File(file) });
                     self.next += 1;
-                    all.push(taken);
                 }
                 // Whoever put it there took it back.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -121,27 +132,30 @@ impl Inbox {
 
     /// Another handle on the node's own folder.
     pub(crate) fn shelf(&self) -> io::Result<Shelf> {
-        Ok(Shelf(self.taken.try_clone()?))
+        Ok(Shelf(Some(self.taken.try_clone()?)))
     }
 }
 
-/// The node's own folder: captures are read and removed here.
-pub(crate) struct Shelf(Dir);
+/// The node's own folder: captures are read and removed here. There is none where captures are in memory only.
+pub(crate) struct Shelf(pub(crate) Option<Dir>);
 
 impl Shelf {
     /// Reads a capture, one byte past the limit at most. A link, a pipe or a device is no capture, and is not opened.
-    pub(crate) fn read(&self, taken: &Taken, limit: u64) -> io::Result<Vec<u8>> {
-        if !self.0.symlink_metadata(&taken.file)?.is_file() {
+    pub(crate) fn read(&self, file: &str, limit: u64) -> io::Result<OriginalBytes> {
+        let dir = self.0.as_ref().ok_or(io::ErrorKind::NotFound)?;
+        let data = dir.symlink_metadata(file)?;
+        if !data.is_file() {
             return Err(io::Error::from(io::ErrorKind::InvalidInput));
         }
-        let mut bytes = Vec::new();
-        self.0.open(&taken.file)?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
-        Ok(bytes)
+        OriginalBytes::read(dir.open(file)?, data.len(), limit)
     }
 
     /// Removes a capture whose outcome is in the journal. One that stays is removed when the node starts again.
     pub(crate) fn remove(&self, taken: &Taken) -> io::Result<()> {
-        self.0.remove_file(&taken.file)
+        match (&self.0, &taken.held) {
+            (Some(dir), Held::File(file)) => dir.remove_file(file),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -168,6 +182,13 @@ mod tests {
         dir
     }
 
+    fn file(taken: &Taken) -> &str {
+        match &taken.held {
+            Held::File(file) => file,
+            held => panic!("{held:?}"),
+        }
+    }
+
     fn open(dir: &Dir, done: u64) -> (Inbox, Vec<Taken>) {
         Inbox::open(dir.try_clone().unwrap(), done).unwrap()
     }
@@ -180,8 +201,9 @@ mod tests {
         assert!(again.is_empty());
         let all = inbox.take(9).unwrap();
         let shelf = inbox.shelf().unwrap();
-        let read: Vec<Vec<u8>> = all.iter().map(|taken| shelf.read(taken, 99).unwrap()).collect();
+        let read: Vec<Vec<u8>> = all.iter().map(|taken| shelf.0.as_ref().unwrap().read(file(taken)).unwrap()).collect();
         assert_eq!(read, [b"a.png".to_vec(), b"b.jpg".to_vec()]);
+        assert!(all.iter().all(|taken| shelf.read(file(taken), 99).unwrap().len() == 5));
         assert_eq!(all.iter().map(|t| t.seq).collect::<Vec<_>>(), [0, 1]);
         assert!(inbox.take(9).unwrap().is_empty(), "a name with a dot is not finished yet");
         dir.rename(".c.jpg", &dir, "c.jpg").unwrap();
@@ -196,8 +218,8 @@ mod tests {
         drop(inbox);
         // The first has its outcome in the journal; the kill came before it was removed.
         let (mut inbox, again) = open(&dir, all[0].seq + 1);
-        assert_eq!(again, [all[1].clone()]);
-        assert!(inbox.shelf().unwrap().read(&all[0], 99).is_err());
+        assert_eq!(again.iter().map(|t| (t.seq, file(t))).collect::<Vec<_>>(), [(all[1].seq, file(&all[1]))]);
+        assert!(inbox.shelf().unwrap().read(file(&all[0]), 99).is_err());
         let more = inbox.take(9).unwrap();
         assert_eq!(more.iter().map(|t| t.seq).collect::<Vec<_>>(), [2], "no number is given out twice");
     }
@@ -210,8 +232,8 @@ mod tests {
         let (mut inbox, _) = open(&dir, 0);
         let shelf = inbox.shelf().unwrap();
         for taken in inbox.take(9).unwrap() {
-            let link = shelf.0.symlink_metadata(&taken.file).unwrap().is_symlink();
-            assert_eq!(shelf.read(&taken, 99).is_err(), link);
+            let link = shelf.0.as_ref().unwrap().symlink_metadata(file(&taken)).unwrap().is_symlink();
+            assert_eq!(shelf.read(file(&taken), 99).is_err(), link);
             shelf.remove(&taken).unwrap();
         }
         assert!(dir.entries().unwrap().all(|entry| entry.unwrap().file_name() == TAKEN));

@@ -3,15 +3,18 @@
 //!
 //! Frames are written in the order in which they were taken, so one number says which of them have an outcome.
 
+use std::collections::BTreeMap;
+
 use cap_std::fs::{Dir, OpenOptions};
 use redb::backends::FileBackend;
 use redb::{Builder, Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use vaern_door::{Blame, Digest, Krav};
+use vaern_door::{Blame, Digest, Krav, Name};
 use vaern_record::log::RunRef;
 
 use super::row::Row;
+use crate::outcome::Place;
 
 const FILE: &str = "journal.redb";
 const CACHE_BYTES: usize = 4 << 20;
@@ -24,6 +27,12 @@ const DONE: &str = "done";
 const WINDOW: &str = "window";
 const STOP: &str = "stop";
 const RISK: &str = "risk";
+const PACE: &str = "pace";
+const AFLOAT: &str = "afloat";
+
+/// The newest frame of each camera that was looked at: the limits of the policy hold from it on, through restarts (MIN-07). One place
+/// for each camera, overwritten by the next.
+pub(crate) type Pace = BTreeMap<Name, Place>;
 
 /// Why the journal cannot be read or written. The service takes no frame while it lasts.
 #[derive(Debug, thiserror::Error)]
@@ -138,8 +147,30 @@ impl Journal {
         self.state(RISK)
     }
 
-    /// Writes outcomes, in the order of their frames. On disk when this returns, or nothing of it.
-    pub(crate) fn commit(&self, rows: &[(u64, Row)]) -> Result<(), JournalError> {
+    /// The newest frame of each camera.
+    pub(crate) fn pace(&self) -> Result<Pace, JournalError> {
+        Ok(self.state(PACE)?.unwrap_or_default())
+    }
+
+    /// How many captures may lie in memory only. There where the last start did not end in order, and had such captures.
+    pub(crate) fn afloat(&self) -> Result<Option<u32>, JournalError> {
+        self.state(AFLOAT)
+    }
+
+    /// Notes that, or that there are none.
+    pub(crate) fn set_afloat(&self, afloat: Option<u32>) -> Result<(), JournalError> {
+        match afloat {
+            Some(afloat) => self.set(AFLOAT, &afloat),
+            None => {
+                let txn = self.db.begin_write().map_err(storage)?;
+                txn.open_table(STATE).map_err(storage)?.remove(AFLOAT).map_err(storage)?;
+                txn.commit().map_err(storage)
+            }
+        }
+    }
+
+    /// Writes outcomes, in the order of their frames, and what is newest of the cameras. On disk when this returns, or nothing of it.
+    pub(crate) fn commit(&self, rows: &[(u64, Row)], pace: &Pace) -> Result<(), JournalError> {
         let Some((last, _)) = rows.last() else { return Ok(()) };
         let txn = self.db.begin_write().map_err(storage)?;
         {
@@ -149,7 +180,10 @@ impl Journal {
                 table.insert(seq, bytes.as_slice()).map_err(storage)?;
             }
             let done = serde_json::to_vec(&(last + 1)).map_err(storage)?;
-            txn.open_table(STATE).map_err(storage)?.insert(DONE, done.as_slice()).map_err(storage)?;
+            let pace = serde_json::to_vec(pace).map_err(storage)?;
+            let mut state = txn.open_table(STATE).map_err(storage)?;
+            state.insert(DONE, done.as_slice()).map_err(storage)?;
+            state.insert(PACE, pace.as_slice()).map_err(storage)?;
         }
         txn.commit().map_err(storage)
     }
@@ -246,12 +280,19 @@ mod tests {
         let dir = cap_tempfile::tempdir(ambient_authority()).unwrap();
         let journal = Journal::open(&dir).unwrap();
         assert_eq!((journal.done().unwrap(), journal.window().unwrap()), (0, None));
-        journal.commit(&[(3, row(false)), (5, row(true))]).unwrap();
+        let place =
+            Place { latitude: 55.6, longitude: 12.5, error_m: 5.0, heading: None, time_ms: Some(7), view: None };
+        let pace = Pace::from([(Name::new("cam").unwrap(), place)]);
+        journal.commit(&[(3, row(false)), (5, row(true))], &pace).unwrap();
+        journal.set_afloat(Some(9)).unwrap();
         journal.set_stop(&Stop { id: "a".into(), over: false }).unwrap();
         journal.reject(Digest::of(b"bad")).unwrap();
         drop(journal);
         let journal = Journal::open(&dir).unwrap();
         assert_eq!(journal.done().unwrap(), 6);
+        assert_eq!((journal.pace().unwrap(), journal.afloat().unwrap()), (pace, Some(9)));
+        journal.set_afloat(None).unwrap();
+        assert_eq!(journal.afloat().unwrap(), None);
         assert_eq!(journal.rows().unwrap(), [row(false), row(true)]);
         assert_eq!(journal.rejected().unwrap(), [Digest::of(b"bad")]);
         journal.forgive(Digest::of(b"bad")).unwrap();

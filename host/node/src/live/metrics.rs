@@ -6,11 +6,13 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use jiff::Timestamp;
 use serde::Serialize;
-use vaern_door::{Blame, Digest};
+use vaern_door::{Blame, Digest, guard};
 
 use super::control::Why;
 use super::row::Row;
+use super::schedule::Schedule;
 
 /// How a node is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -88,6 +90,10 @@ figures! {
     stopped: "counter" "vaern_frames_total{outcome=\"stopped\"}",
     /// Objects found.
     objects: "counter" "vaern_objects_total",
+    /// Objects for each hundred frames, over the last stretch that was judged.
+    objects_per_100: "gauge" "vaern_objects_per_100_frames",
+    /// 1 while that is outside of what the city expects.
+    drifts: "gauge" "vaern_drift",
     /// Captures that wait for a thread.
     waiting: "gauge" "vaern_waiting_captures",
     /// Windows closed: each a run in the log.
@@ -110,7 +116,13 @@ figures! {
     refusals: "counter" "vaern_updates_refused_total",
     /// Writes that failed and are tried again.
     write_failures: "counter" "vaern_write_failures_total",
-    /// Longest time that a raw frame existed, in microseconds.
+    /// Captures without an outcome at most, because the node was cut off while they lay in memory.
+    unknown: "counter" "vaern_frames_unknown_at_most_total",
+    /// Records of evidence that were sealed.
+    evidence: "counter" "vaern_evidence_kept_total",
+    /// Deletions of evidence whose time was over.
+    deletions: "counter" "vaern_evidence_deletions_total",
+    /// Longest time that a raw frame existed, in microseconds, rounded up to a power of two.
     longest_clear_us: "gauge" "vaern_raw_frame_longest_microseconds",
 }
 
@@ -122,6 +134,17 @@ const ALARMS: usize = 16;
 pub struct Status {
     health: Mutex<Health>,
     pub(crate) figures: Figures,
+    schedule: Option<Schedule>,
+    told: Mutex<Snapshot>,
+}
+
+/// What was told at the last moment of the schedule: until the next one nobody learns more (EXF-08).
+#[derive(Debug, Default)]
+struct Snapshot {
+    period: Option<i64>,
+    text: String,
+    frames: u64,
+    waiting: usize,
 }
 
 impl Default for Status {
@@ -135,11 +158,40 @@ impl Default for Status {
             waiting: 0,
             frames: 0,
         };
-        Self { health: Mutex::new(health), figures: Figures::default() }
+        Self { health: Mutex::new(health), figures: Figures::default(), schedule: None, told: Mutex::default() }
     }
 }
 
 impl Status {
+    /// Figures are told by a schedule only.
+    pub(crate) fn on(schedule: Schedule) -> Self {
+        Self { schedule: Some(schedule), ..Self::default() }
+    }
+
+    /// Takes down the figures, where a new period of the schedule began.
+    pub(crate) fn publish(&self, now: Timestamp) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let period = self.schedule.map(|schedule| schedule.period(now));
+        if told.period.is_some() && told.period == period && guard::stands("node.schedule") {
+            return;
+        }
+        let health = self.health();
+        *told = Snapshot { period, text: self.metrics(), frames: health.frames, waiting: health.waiting };
+    }
+
+    /// The figures as they were at the last moment of the schedule, in Prometheus's text form.
+    pub(crate) fn told_metrics(&self) -> String {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).text.clone()
+    }
+
+    /// How it is now, with the figures as they were at the last moment of the schedule.
+    pub(crate) fn told_health(&self) -> Health {
+        let mut health = self.health();
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        (health.frames, health.waiting) = (told.frames, told.waiting);
+        health
+    }
+
     pub(crate) fn change(&self, change: impl FnOnce(&mut Health)) {
         let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut health);
@@ -181,7 +233,7 @@ impl Status {
     pub(crate) fn count(&self, row: &Row) {
         let figures = &self.figures;
         let clear = |seconds: f64| {
-            figures.longest_clear_us.fetch_max((seconds * 1e6) as u64, Ordering::Relaxed);
+            figures.longest_clear_us.fetch_max(((seconds * 1e6) as u64).next_power_of_two(), Ordering::Relaxed);
         };
         let counter = match row {
             Row::Refused { reason, .. } if reason.0 == super::worker::OVERLOAD => &figures.overload,
@@ -223,9 +275,25 @@ mod tests {
         let after = status.metrics();
         assert_eq!(series(&after), before);
         assert!(after.contains("vaern_frames_total{outcome=\"failed\"} 200\n"), "{after}");
-        assert!(after.contains("vaern_raw_frame_longest_microseconds 250000\n"), "{after}");
+        assert!(after.contains("vaern_raw_frame_longest_microseconds 262144\n"), "{after}");
         assert_eq!(status.health().frames, 201);
         assert_eq!(status.health().alarms.len(), ALARMS);
+    }
+
+    #[test]
+    fn exf_08n_figures_are_those_of_the_last_moment_of_the_schedule_whenever_somebody_asks() {
+        let status = Status::on(Schedule::every_ms(60_000));
+        let at = |ms: i64| Timestamp::from_millisecond(1_780_000_020_000 + ms).unwrap();
+        status.publish(at(1));
+        let first = status.told_metrics();
+        for ms in (1..60_000).step_by(7) {
+            status.count(&Row::Empty { masked: true, seconds_in_clear: 0.25 });
+            status.publish(at(ms - 1));
+            assert_eq!((status.told_metrics(), status.told_health().frames), (first.clone(), 0), "{ms}");
+        }
+        status.publish(at(60_000));
+        assert_eq!(status.told_health().frames, 8_572);
+        assert!(status.told_metrics().contains("vaern_frames_total{outcome=\"empty\"} 8572\n"));
     }
 
     #[test]

@@ -195,12 +195,12 @@ pub(super) fn stopped(control: &Dir) -> Result<Option<String>, OrderError> {
     Ok(Some(named.unwrap_or_else(|_| Digest::of(&bytes).hex())))
 }
 
-/// Whether there is an order to go on after the stop `id`, signed as it must be.
-pub(super) fn may_start(control: &Dir, trust: &TrustRoot, id: &str) -> Result<bool, OrderError> {
-    let Some(bytes) = read(control, START_FILE, START_FILE)? else { return Ok(false) };
+/// The keys that signed an order to go on after the stop `id`, where there is one, signed as it must be.
+pub(super) fn may_start(control: &Dir, trust: &TrustRoot, id: &str) -> Result<Option<Vec<Digest>>, OrderError> {
+    let Some(bytes) = read(control, START_FILE, START_FILE)? else { return Ok(None) };
     let signed = open_file::<StartOrder>(&bytes, trust, Authority::Channel)
         .map_err(|source| OrderError::Signature { file: START_FILE, source })?;
-    Ok(signed.file().stop == id)
+    Ok((signed.file().stop == id).then(|| signed.signers().iter().map(|key| key.id()).collect()))
 }
 
 /// Takes the order that lies there, if there is one.

@@ -1,27 +1,35 @@
 //! What a service is made of, and its threads: begun together, ended in order.
 
+use std::collections::VecDeque;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 
 use cap_std::fs::Dir;
-use vaern_door::{Blame, Krav};
+use jiff::{SignedDuration, Timestamp};
+use vaern_door::{Blame, Krav, guard};
+use vaern_policy::Profile;
+use vaern_privacy::{CollectionLimits, Memory, Position};
 
 use super::chain::Chain;
 use super::clerk::{Clerk, ClerkError, Desk, LogBook};
-use super::config::{SourcePart, SwapPart, WindowPart};
+use super::config::{SourcePart, StreamAt, SwapPart, WindowPart};
 use super::control::{Clock, Control};
 use super::dispatch::Dispatcher;
+use super::evidence::EvidenceBook;
 use super::http;
-use super::inbox::Inbox;
+use super::inbox::{Inbox, Shelf};
 use super::journal::{Journal, JournalError};
 use super::metrics::{Condition, Health, Status};
 use super::orders::{self, OrderError};
-use super::service::{Phase, Service};
-use super::swap::Trials;
-use super::worker::{self, Floor};
+use super::schedule::{self, Schedule};
+use super::service::{Phase, Service, afloat};
+use super::source::{Camera, Located, Patience, Positions, Source};
+use super::swap::{Bounds, Trials};
+use super::worker::{self, Floor, Intake};
 use crate::gate::Built;
+use crate::outcome::Place;
 
 /// What a service is made of.
 pub struct Parts {
@@ -29,8 +37,12 @@ pub struct Parts {
     pub chain: Chain,
     /// The gate.
     pub built: Built,
-    /// The watched folder.
-    pub inbox: Dir,
+    /// Where captures come from.
+    pub captures: Captures,
+    /// Where positions come from.
+    pub positions: Positions,
+    /// Evidence of what is found, where it is kept.
+    pub evidence: Option<EvidenceBook>,
     /// The node's state.
     pub state: Dir,
     /// Where results go.
@@ -45,14 +57,22 @@ pub struct Parts {
     pub swap: SwapPart,
     /// The log.
     pub log: LogBook,
-    /// Where health and metrics are told.
-    pub listener: Option<TcpListener>,
+    /// Where health and metrics are told, and how often figures are taken down, in milliseconds.
+    pub listener: Option<(TcpListener, u32)>,
     /// The present.
     pub clock: Clock,
     /// Set from outside to end the service.
     pub over: Arc<AtomicBool>,
     /// Told what happens, in a line each.
     pub say: Box<dyn Fn(&str) + Send + Sync>,
+}
+
+/// Where captures come from.
+pub enum Captures {
+    /// The watched folder.
+    Folder(Dir),
+    /// A camera's stream.
+    Stream(StreamAt),
 }
 
 /// Why a service does not begin.
@@ -74,6 +94,20 @@ pub enum LiveError {
     /// A folder of the state.
     #[error(transparent)]
     Order(#[from] OrderError),
+    /// What a plugin could tell by its time is more than the policy allows it to say (EXF-08).
+    #[error(
+        "by its time alone a plugin could tell {bits} bits in an hour, and the policy allows {allowed} in all: raise `every_ms` of \
+         `[metrics]` or `minutes` of `[window]`, or leave `frames` out"
+    )]
+    Timing {
+        /// What it could tell.
+        bits: u32,
+        /// What the policy allows.
+        allowed: u32,
+    },
+    /// The node's own bounds of a swap ask for less than the signed profile.
+    #[error("`{0}` of `[swap]` asks a new release for less than the signed profile does: a node may ask for more only")]
+    Looser(&'static str),
     /// A thread cannot be started, or a folder not be opened twice.
     #[error("the system gives no more: {0}")]
     System(std::io::Error),
@@ -86,6 +120,8 @@ impl LiveError {
         match self {
             Self::Write { krav, .. } => *krav,
             Self::Order(error) => error.krav(),
+            Self::Timing { .. } => Krav("SEP-04"),
+            Self::Looser(_) => Krav("CYB-01"),
             _ => Krav("STD-02"),
         }
     }
@@ -125,47 +161,99 @@ pub struct Served {
 /// # Errors
 /// [`LiveError`] where it cannot begin. Once it runs, nothing ends it but the word from outside.
 pub fn serve(parts: Parts) -> Result<Served, LiveError> {
-    let Parts { chain, built, inbox, state, out, workers, source, window, swap, log, listener, clock, over, say } =
-        parts;
+    let Parts {
+        chain,
+        mut built,
+        captures,
+        positions,
+        evidence,
+        state,
+        out,
+        workers,
+        source,
+        window,
+        swap,
+        log,
+        listener,
+        clock,
+        over,
+        say,
+    } = parts;
     let journal = Journal::open(&state)?;
     let (done, stop, risk, rejected) = (journal.done()?, journal.stop()?, journal.risk()?, journal.rejected()?);
-    let (inbox, again) = Inbox::open(inbox, done).map_err(LiveError::Inbox)?;
-    let (status, rules) = (Arc::new(Status::default()), chain.rules());
+    let (figures, listener) = listener.map(|(l, every)| (Schedule::every_ms(every.into()), l)).unzip();
+    let status = Arc::new(figures.map_or_else(Status::default, Status::on));
+    let rules = chain.rules();
+    let profile = &rules.set.profile;
+    let bits_per_hour = left_of_the_budget(profile, window, figures, source.waiting)?;
+    built.gate = built.gate.limited(CollectionLimits {
+        min_interval_s: Some(1.0 / f64::from(profile.rates.frames_per_second.max(1))),
+        min_distance_m: Some(f64::from(profile.rates.min_distance_m)).filter(|metres| *metres > 0.0),
+        memory: Memory::Newest,
+        quota: None,
+    });
+    for (camera, place) in journal.pace()?.into_iter().filter(|_| guard::stands("node.pace")) {
+        // A place that cannot be one was not written by this program; the limits begin anew.
+        if let Some(position) = position(&place) {
+            built.gate.resume(camera, position);
+        }
+    }
+    let bounds = Bounds::of(&profile.swap, &swap).map_err(LiveError::Looser)?;
+    let max_bytes = built.gate.policy().max_bytes();
+    let (source_of, again, shelf, desk_shelf): (Box<dyn Source>, _, _, _) = match captures {
+        Captures::Folder(folder) => {
+            let (inbox, again) = Inbox::open(folder, done).map_err(LiveError::Inbox)?;
+            let shelf = || inbox.shelf().map_err(LiveError::Inbox);
+            let (one, other) = (shelf()?, shelf()?);
+            (Box::new(inbox), again, one, other)
+        }
+        Captures::Stream(at) => {
+            let camera = Camera::open(at, max_bytes, done, Patience::default(), Arc::clone(&clock));
+            (Box::new(camera.map_err(LiveError::System)?), Vec::new(), Shelf(None), Shelf(None))
+        }
+    };
+    let afloat = source_of.is_fleeting().then(|| afloat(source.waiting));
     let folder = orders::control(&state)?;
     let orders = folder.try_clone().map_err(LiveError::System)?;
     let remembered = (stop, risk);
+    let positions = Located::begin(positions, &clock).map_err(LiveError::System)?;
+    let listening = Arc::clone(&clock);
     let control =
         Control::new(chain, folder, remembered.clone(), clock, Arc::clone(&status)).map_err(LiveError::System)?;
     let dispatcher = Dispatcher::new(source.waiting.into());
     let (outstanding, trials) = (AtomicUsize::new(0), Trials::default());
-    let shelf = || inbox.shelf().map_err(LiveError::Inbox);
+    let keeps = evidence.is_some();
     let desk = Desk {
         state: &state,
         out: &out,
-        shelf: shelf()?,
+        shelf: desk_shelf,
         rules: &rules,
         built: &built,
         control: &control,
         status: &status,
         window,
+        afloat,
+        bits_per_hour,
         outstanding: &outstanding,
         over: &over,
     };
-    let clerk = Clerk::new(desk, log, journal)?;
+    let clerk = Clerk::new(desk, log, journal, evidence)?;
     let (tell, told) = channel();
-    let floor = Floor { gate: &built.gate, control: &control, dispatcher: &dispatcher, trials: &trials };
+    let floor =
+        Floor { gate: &built.gate, control: &control, dispatcher: &dispatcher, trials: &trials, evidence: keeps };
     let ended = AtomicBool::new(false);
+    let delay = SignedDuration::from_millis(source.delay_ms.into());
     let mut service = Service {
         floor: &floor,
         orders: &orders,
         status: &status,
         rules: &rules,
-        shelf: shelf()?,
-        inbox,
-        camera: source.camera.clone(),
+        intake: Intake { shelf, positions, camera: source.camera.clone(), delay },
+        source: source_of,
+        berth: VecDeque::new(),
         waiting: source.waiting.into(),
         when_full: source.when_full,
-        bounds: swap,
+        bounds,
         runners: workers.max(1),
         tell: tell.clone(),
         ticket: 0,
@@ -183,7 +271,7 @@ pub fn serve(parts: Parts) -> Result<Served, LiveError> {
     };
     std::thread::scope(|scope| {
         if let Some(listener) = listener {
-            scope.spawn(|| http::serve(listener, &status, &ended));
+            scope.spawn(|| http::serve(listener, &status, &listening, &ended));
         }
         let clerk = scope.spawn(move || clerk.run(&told));
         let hands: Vec<_> = (0..workers.max(1))
@@ -205,4 +293,30 @@ pub fn serve(parts: Parts) -> Result<Served, LiveError> {
         ended.store(true, Ordering::Release);
     });
     Ok(Served { health: status.health() })
+}
+
+/// What the vendor's answers may carry in an hour, after what a plugin can tell by its time (EXF-08): the policy's number bounds both.
+fn left_of_the_budget(
+    profile: &Profile,
+    window: WindowPart,
+    figures: Option<Schedule>,
+    waiting: u16,
+) -> Result<u32, LiveError> {
+    let allowed = profile.output.bits_per_hour;
+    let windows = Schedule::every_ms(u64::from(window.minutes) * 60_000);
+    let told =
+        schedule::Told { windows, frames: window.frames, figures, rate: profile.rates.frames_per_second, waiting };
+    let bits = schedule::timing_bits(told).ceil() as u32;
+    match allowed.checked_sub(bits) {
+        Some(left) if left > 0 => Ok(left),
+        _ if guard::stands("node.timing-budget") => Err(LiveError::Timing { bits, allowed }),
+        _ => Ok(allowed),
+    }
+}
+
+fn position(place: &Place) -> Option<Position> {
+    let position = Position::new(place.latitude, place.longitude, place.error_m).ok()?;
+    let position = place.heading.map_or(position, |heading| position.with_heading(heading));
+    let time = place.time_ms.and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    Some(time.map_or(position, |time| position.with_time(time)))
 }

@@ -1,31 +1,43 @@
 //! The service's own thread: takes captures, and follows the control.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
 use cap_std::fs::Dir;
-use vaern_door::{Digest, Name};
+use jiff::Timestamp;
+use vaern_door::Digest;
 use vaern_record::log::{StopCause, SwapCause};
 
 use super::chain::{LoadError, Rules};
 use super::clerk::{Settled, Told};
-use super::config::{SwapPart, WhenFull};
-use super::inbox::{Inbox, Shelf, Taken};
+use super::config::WhenFull;
+use super::inbox::{Held, Taken};
 use super::journal::{Risk, Stop};
 use super::metrics::{Condition, Status};
 use super::orders::{self, Order};
 use super::seat::{Live, Seat};
-use super::worker::{self, Floor, Waiting};
-use crate::outcome::{FrameResult, Refusal};
+use super::source::{QUEUE, Source};
+use super::swap::Bounds;
+use super::worker::{self, Floor, Intake, Waiting};
+use crate::outcome::Refusal;
 
 /// Captures that are taken at once.
 const AT_ONCE: usize = 64;
 
 /// Captures without an outcome beyond those that wait: in work, or waiting for the disk.
 const ON_THE_WAY: usize = 256;
+
+/// The same where they lie in memory only: what a kill may lose is kept small.
+const FLEETING: usize = 32;
+
+/// Captures that may be in memory, without an outcome on disk, at any moment: those taken, those in the stream's queue, and the one
+/// that is being read (decision 0052).
+pub(super) const fn afloat(waiting: u16) -> u32 {
+    waiting as u32 + (FLEETING + QUEUE) as u32 + 1
+}
 
 /// How long the service rests where there is nothing to take.
 const REST: Duration = Duration::from_millis(10);
@@ -48,12 +60,13 @@ pub(super) struct Service<'a> {
     pub(super) orders: &'a Dir,
     pub(super) status: &'a Status,
     pub(super) rules: &'a Arc<Rules>,
-    pub(super) shelf: Shelf,
-    pub(super) inbox: Inbox,
-    pub(super) camera: Option<Name>,
+    pub(super) intake: Intake,
+    pub(super) source: Box<dyn Source>,
+    /// Captures that wait until their position can be known, in their order, and since when.
+    pub(super) berth: VecDeque<(Timestamp, Taken)>,
     pub(super) waiting: usize,
     pub(super) when_full: WhenFull,
-    pub(super) bounds: SwapPart,
+    pub(super) bounds: Bounds,
     pub(super) runners: usize,
     pub(super) tell: Sender<Told>,
     pub(super) ticket: u64,
@@ -84,37 +97,59 @@ impl Service<'_> {
                 self.resume();
                 match again.take() {
                     // What was taken before a kill comes first, in its old order.
-                    Some(taken) => taken.into_iter().for_each(|taken| self.bring(taken)),
+                    Some(taken) => taken.into_iter().for_each(|taken| self.arrive(taken)),
                     None => {
                         if self.intake() {
                             rest = Duration::ZERO;
                         }
                     }
                 }
+                self.bring_ready();
             } else {
                 self.halt();
             }
-            self.status.figures.waiting.store(self.floor.dispatcher.depth() as u64, Ordering::Relaxed);
+            let waiting = self.floor.dispatcher.depth() + self.berth.len();
+            self.status.figures.waiting.store(waiting as u64, Ordering::Relaxed);
+            for trouble in [self.source.trouble(), self.intake.positions.trouble()].into_iter().flatten() {
+                self.status.alarm(trouble);
+            }
             if !rest.is_zero() {
                 std::thread::sleep(rest);
+            }
+        }
+        self.finish();
+    }
+
+    /// What lies in memory only ends with the node, each capture under its name. What lies in the folder is there at the next start.
+    fn finish(&mut self) {
+        for taken in self.source.close() {
+            self.arrive(taken);
+        }
+        if self.source.is_fleeting() {
+            for waiting in self.floor.dispatcher.drain() {
+                self.refused(waiting.ticket, waiting.taken, worker::ended());
+            }
+            for (_, taken) in std::mem::take(&mut self.berth) {
+                let ticket = self.number();
+                self.refused(ticket, taken, worker::ended());
             }
         }
     }
 
     /// Takes captures, as many as there is room for. False where there was nothing to take.
     fn intake(&mut self) -> bool {
-        let bound = self.waiting + ON_THE_WAY;
+        let bound = self.waiting + if self.source.is_fleeting() { FLEETING } else { ON_THE_WAY };
         let mut limit = bound.saturating_sub(self.outstanding.load(Ordering::Acquire)).min(AT_ONCE);
         if self.when_full == WhenFull::Wait {
-            limit = limit.min(self.floor.dispatcher.room());
+            limit = limit.min(self.floor.dispatcher.room().saturating_sub(self.berth.len()));
         }
         if limit == 0 {
             return false;
         }
-        match self.inbox.take(limit) {
+        match self.source.take(limit) {
             Ok(taken) => {
                 let any = !taken.is_empty();
-                taken.into_iter().for_each(|taken| self.bring(taken));
+                taken.into_iter().for_each(|taken| self.arrive(taken));
                 any
             }
             Err(error) => {
@@ -124,15 +159,48 @@ impl Service<'_> {
         }
     }
 
-    /// Brings one capture on its way.
-    fn bring(&mut self, taken: Taken) {
+    /// A capture was taken: it waits until its position can be known. Where too many wait, the one that waited longest is dropped.
+    fn arrive(&mut self, taken: Taken) {
+        self.outstanding.fetch_add(1, Ordering::AcqRel);
+        let at = match &taken.held {
+            Held::Memory(arrived) => arrived.at,
+            _ => self.floor.control.now(),
+        };
+        self.berth.push_back((at, taken));
+        if self.berth.len() > self.waiting
+            && self.when_full == WhenFull::DropOldest
+            && let Some((at, oldest)) = self.berth.pop_front()
+        {
+            if self.intake.positions.is_ready(at, self.floor.control.now()) {
+                return self.bring(oldest);
+            }
+            let ticket = self.number();
+            self.refused(ticket, oldest, worker::overload());
+        }
+    }
+
+    /// Brings on their way the captures whose position can be known, in their order.
+    fn bring_ready(&mut self) {
+        let now = self.floor.control.now();
+        while self.berth.front().is_some_and(|(at, _)| self.intake.positions.is_ready(*at, now))
+            && let Some((_, taken)) = self.berth.pop_front()
+        {
+            self.bring(taken);
+        }
+    }
+
+    const fn number(&mut self) -> u64 {
         let ticket = self.ticket;
         self.ticket += 1;
-        self.outstanding.fetch_add(1, Ordering::AcqRel);
+        ticket
+    }
+
+    /// Brings one capture on its way.
+    fn bring(&mut self, mut taken: Taken) {
+        let ticket = self.number();
         let control = self.floor.control;
-        let fenced = control
-            .permit()
-            .and_then(|()| worker::locate(self.floor.gate, &self.shelf, &taken, self.camera.as_ref(), control.now()));
+        let fenced =
+            control.permit().and_then(|()| worker::locate(self.floor.gate, &self.intake, &mut taken, control.now()));
         match fenced {
             Ok(fenced) => {
                 if let Some(oldest) = self.floor.dispatcher.push(Waiting { ticket, taken, fenced }) {
@@ -143,9 +211,12 @@ impl Service<'_> {
         }
     }
 
-    fn refused(&self, ticket: u64, taken: Taken, refusal: Refusal) {
-        let result = FrameResult::Refused(refusal);
-        self.told(Told::Settled(Box::new(Settled { ticket, taken, seat: None, result })));
+    fn refused(&self, ticket: u64, mut taken: Taken, refusal: Refusal) {
+        // What is in memory goes now, and not when the disk has its name.
+        if matches!(taken.held, Held::Memory(_)) {
+            taken.held = Held::Gone;
+        }
+        self.told(Told::Settled(Box::new(Settled::refused(ticket, taken, refusal))));
     }
 
     pub(super) fn told(&self, told: Told) {
@@ -160,6 +231,19 @@ impl Service<'_> {
             health.condition = Condition::Stopped;
             health.why = Some(why.clone());
         });
+        // A node that sees nothing asks for nothing. What had come by then is dropped by name, unless the disk is the reason.
+        self.source.wanted(false);
+        if why.cause != StopCause::LogUnwritable {
+            if self.source.is_fleeting()
+                && let Ok(late) = self.source.take(QUEUE)
+            {
+                late.into_iter().for_each(|taken| self.arrive(taken));
+            }
+            for (_, taken) in std::mem::take(&mut self.berth) {
+                let ticket = self.number();
+                self.refused(ticket, taken, why.refusal());
+            }
+        }
         if self.halted.is_some() {
             return;
         }
@@ -180,8 +264,10 @@ impl Service<'_> {
     }
 
     fn resume(&mut self) {
-        if self.halted.take().is_some() {
-            self.told(Told::Resumed);
+        self.source.wanted(true);
+        if let Some(cause) = self.halted.take() {
+            let by = if cause == StopCause::Asked { self.floor.control.let_go_by() } else { Vec::new() };
+            self.told(Told::Resumed(by));
             (self.say)("frames go on");
         }
         let seated = self.floor.dispatcher.seated().map(|seat| seat.generation);

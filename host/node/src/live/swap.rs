@@ -5,8 +5,10 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use vaern_door::{Interface, Label, Rect};
+use vaern_door::{Interface, Label, Rect, guard};
 use vaern_privacy::ClearFrame;
+
+use vaern_policy::SwapRule;
 
 use super::config::SwapPart;
 use super::seat::{Live, Seat};
@@ -14,6 +16,48 @@ use crate::outcome::{FrameResult, SeenFrame};
 
 /// Boxes that overlap by this much are about one object.
 const SAME: f64 = 0.5;
+
+/// What a new release has to show on this node: what the signed profile asks, and what the node asks beyond it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Bounds {
+    pub(crate) shadow_frames: u32,
+    pub(crate) agreement: f64,
+    pub(crate) failures: u32,
+    pub(crate) slower: f64,
+    pub(crate) watch_frames: u32,
+}
+
+impl Bounds {
+    /// The profile's, made stricter by the node's. The name of a number that asks for less than the profile is the error: who runs a
+    /// node does not loosen what the city signed.
+    pub(crate) fn of(rule: &SwapRule, node: &SwapPart) -> Result<Self, &'static str> {
+        let policy = Self {
+            shadow_frames: rule.shadow_frames,
+            agreement: f64::from(rule.agreement_percent) / 100.0,
+            failures: rule.failures,
+            slower: f64::from(rule.slower_percent) / 100.0,
+            watch_frames: rule.watch_frames,
+        };
+        let own = Self {
+            shadow_frames: node.shadow_frames.unwrap_or(policy.shadow_frames),
+            agreement: node.agreement.unwrap_or(policy.agreement),
+            failures: node.failures.unwrap_or(policy.failures),
+            slower: node.slower.unwrap_or(policy.slower),
+            watch_frames: node.watch_frames.unwrap_or(policy.watch_frames),
+        };
+        let looser = [
+            ("shadow_frames", own.shadow_frames < policy.shadow_frames),
+            ("agreement", own.agreement < policy.agreement),
+            ("failures", own.failures > policy.failures),
+            ("slower", own.slower > policy.slower),
+            ("watch_frames", own.watch_frames < policy.watch_frames),
+        ];
+        match looser.into_iter().find(|(_, looser)| *looser && guard::stands("node.swap-bounds")) {
+            Some((name, _)) => Err(name),
+            None => Ok(own),
+        }
+    }
+}
 
 /// What a release found in a frame, and how long it took.
 #[derive(Debug, Clone)]
@@ -74,7 +118,7 @@ pub(crate) enum Verdict {
 /// A release beside the one that runs. It sees what that one saw, and nothing that it says leaves.
 #[derive(Debug)]
 pub(crate) struct Trial {
-    bounds: SwapPart,
+    bounds: Bounds,
     shown: u32,
     failures: u32,
     agreed: f64,
@@ -83,7 +127,7 @@ pub(crate) struct Trial {
 }
 
 impl Trial {
-    pub(crate) const fn new(bounds: SwapPart) -> Self {
+    pub(crate) const fn new(bounds: Bounds) -> Self {
         Self { bounds, shown: 0, failures: 0, agreed: 0.0, compared: 0, took: Vec::new() }
     }
 
@@ -134,7 +178,7 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    pub(crate) const fn new(generation: u64, bounds: &SwapPart) -> Self {
+    pub(crate) const fn new(generation: u64, bounds: &Bounds) -> Self {
         Self { generation, left: bounds.watch_frames, failures: 0, bound: bounds.failures }
     }
 
@@ -186,7 +230,7 @@ pub(crate) struct Trials {
 
 impl Trials {
     /// Begins to show frames to `live` beside the one that runs.
-    pub(crate) fn begin(&self, live: &Arc<Live>, bounds: SwapPart) -> std::io::Result<()> {
+    pub(crate) fn begin(&self, live: &Arc<Live>, bounds: Bounds) -> std::io::Result<()> {
         let trial = Arc::new(Mutex::new(Trial::new(bounds)));
         let over = Arc::new(AtomicBool::new(false));
         // One frame waits at most: where the new one is slower, it sees fewer, and the one that runs never waits for it.
@@ -290,7 +334,7 @@ mod tests {
     use proptest::prelude::*;
     use vaern_door::{Blame, Krav};
 
-    const BOUNDS: SwapPart = SwapPart { shadow_frames: 4, agreement: 0.5, failures: 1, slower: 2.0, watch_frames: 3 };
+    const BOUNDS: Bounds = Bounds { shadow_frames: 4, agreement: 0.5, failures: 1, slower: 2.0, watch_frames: 3 };
 
     fn looked(boxes: &[(&str, [f64; 4])], ms: u64) -> Looked {
         let found = boxes.iter().map(|(label, rect)| (Label::new(*label).unwrap(), *rect)).collect();
@@ -346,6 +390,25 @@ mod tests {
         assert_eq!(watch.verdict(), None, "one failure is allowed here");
         watch.note(7, &refused("plugin_trap", Blame::Vendor));
         assert_eq!(watch.verdict(), Some(Verdict::Bad("watch_failed")));
+    }
+
+    #[test]
+    fn cyb_01n_a_node_may_ask_a_new_release_for_more_than_the_city_does_and_never_for_less() {
+        let rule = SwapRule::default();
+        let asks = |node: SwapPart| Bounds::of(&rule, &node);
+        let same = asks(SwapPart::default()).unwrap();
+        assert_eq!((same.shadow_frames, same.agreement, same.slower, same.watch_frames), (50, 0.5, 3.0, 100));
+        let more = SwapPart { shadow_frames: Some(80), agreement: Some(0.9), slower: Some(2.0), ..SwapPart::default() };
+        assert_eq!(asks(more).unwrap(), Bounds { shadow_frames: 80, agreement: 0.9, slower: 2.0, ..same });
+        for (less, name) in [
+            (SwapPart { shadow_frames: Some(49), ..SwapPart::default() }, "shadow_frames"),
+            (SwapPart { agreement: Some(0.4), ..SwapPart::default() }, "agreement"),
+            (SwapPart { failures: Some(1), ..SwapPart::default() }, "failures"),
+            (SwapPart { slower: Some(3.5), ..SwapPart::default() }, "slower"),
+            (SwapPart { watch_frames: Some(3), ..SwapPart::default() }, "watch_frames"),
+        ] {
+            assert_eq!(asks(less), Err(name));
+        }
     }
 
     fn boxes() -> impl Strategy<Value = Looked> {

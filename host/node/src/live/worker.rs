@@ -6,17 +6,19 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Instant;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use vaern_door::{Blame, Krav, Name};
-use vaern_privacy::{Capture, ClearFrame, Fenced, Gate};
+use vaern_privacy::{ClearFrame, Fenced, Gate, PictureKind};
 use vaern_sandbox::Runner;
 
 use super::clerk::{Settled, Told};
 use super::control::Control;
 use super::dispatch::Dispatcher;
-use super::inbox::{Shelf, Taken};
+use super::inbox::{Held, Shelf, Taken, claims};
 use super::seat::Seat;
+use super::source::{Arrived, Content, Located};
 use super::swap::{Looked, Trials};
+use crate::keeper::{self, Crops};
 use crate::outcome::{FrameResult, Refusal, SeenFrame};
 use crate::pipeline::{from_gate, host_fault, look, place};
 
@@ -31,23 +33,55 @@ pub(crate) struct Waiting {
     pub(crate) fenced: Fenced,
 }
 
-/// Reads a capture and proves its position. Nothing is decoded here.
-pub(crate) fn locate(
-    gate: &Gate,
-    shelf: &Shelf,
-    taken: &Taken,
-    camera: Option<&Name>,
-    now: Timestamp,
-) -> Result<Fenced, Refusal> {
-    let bytes = shelf.read(taken, gate.policy().max_bytes()).map_err(|error| Refusal {
-        reason: "unreadable",
-        krav: Krav("STD-02"),
-        blame: Blame::Operator,
-        detail: error.kind().to_string(),
-    })?;
-    let capture = Capture::located_by_exif(bytes).claiming(taken.claims()).from_camera(camera.cloned());
-    let located = gate.locate(capture, now).map_err(|r| from_gate(&r))?;
+/// How captures are read and placed.
+pub(crate) struct Intake {
+    pub(crate) shelf: Shelf,
+    pub(crate) positions: Located,
+    pub(crate) camera: Option<Name>,
+    /// How long a camera and the way from it may take.
+    pub(crate) delay: SignedDuration,
+}
+
+/// Reads a capture and proves its position. Nothing is decoded here. What was in memory is not in `taken` any more.
+pub(crate) fn locate(gate: &Gate, intake: &Intake, taken: &mut Taken, now: Timestamp) -> Result<Fenced, Refusal> {
+    let unreadable =
+        |detail: String| Refusal { reason: "unreadable", krav: Krav("STD-02"), blame: Blame::Operator, detail };
+    let capture = match std::mem::replace(&mut taken.held, Held::Gone) {
+        Held::File(file) => {
+            let read = intake.shelf.read(&file, gate.policy().max_bytes());
+            let kind = claims(&file);
+            // It stays in the folder until it has its outcome.
+            taken.held = Held::File(file);
+            let bytes = read.map_err(|error| unreadable(error.kind().to_string()))?;
+            intake.positions.capture(bytes).claiming(kind)
+        }
+        Held::Memory(arrived) => match *arrived {
+            Arrived { content: Content::Whole(bytes), at } => {
+                intake.positions.capture(bytes).claiming(Some(PictureKind::Jpeg)).arrived(at, intake.delay)
+            }
+            Arrived { content: Content::Torn(error), .. } => {
+                let detail = error.map_or_else(|| "the picture broke off".to_owned(), |error| error.to_string());
+                return Err(Refusal { reason: TORN, ..unreadable(detail) });
+            }
+            Arrived { content: Content::Dropped, .. } => return Err(overload()),
+        },
+        Held::Gone => return Err(host_fault("a capture that was taken twice")),
+    };
+    let located = gate.locate(capture.from_camera(intake.camera.clone()), now).map_err(|r| from_gate(&r))?;
     gate.fence(located).map_err(|r| from_gate(&r))
+}
+
+/// A picture of a stream that never was whole.
+pub(crate) const TORN: &str = "stream_broke";
+
+/// A capture that was in memory when the node ended in order.
+pub(crate) fn ended() -> Refusal {
+    Refusal {
+        reason: "node_ended",
+        krav: Krav("SKJ-08"),
+        blame: Blame::Operator,
+        detail: "the node ended, and what lies in memory only ends with it".to_owned(),
+    }
 }
 
 /// That a capture was dropped unread.
@@ -66,6 +100,8 @@ pub(crate) struct Floor<'a> {
     pub(crate) control: &'a Control,
     pub(crate) dispatcher: &'a Dispatcher<Waiting, Seat>,
     pub(crate) trials: &'a Trials,
+    /// Whether a crop of each object is taken for evidence.
+    pub(crate) evidence: bool,
 }
 
 /// The runner of a thread, and whose it is.
@@ -79,17 +115,18 @@ pub(crate) fn work(floor: &Floor<'_>, tell: &Sender<Told>) {
     let mut hand: Option<Hand> = None;
     while let Some((Waiting { ticket, taken, fenced }, seat)) = floor.dispatcher.next() {
         // A panic is the host's own fault, and costs this frame and no other.
+        let camera = fenced.position().map(|sealed| sealed.camera().clone());
         let seen = catch_unwind(AssertUnwindSafe(|| see(floor, fenced, &seat, &mut hand)));
         let seen = seen.unwrap_or_else(|_| {
             hand = None;
             Err(host_fault("a fault in the program itself"))
         });
-        let (result, rest) = match seen {
-            Ok((seen, rest)) => (FrameResult::Seen(seen), rest),
-            Err(refusal) => (FrameResult::Refused(refusal), None),
+        let (result, crops, rest) = match seen {
+            Ok((seen, crops, rest)) => (FrameResult::Seen(seen), crops, rest),
+            Err(refusal) => (FrameResult::Refused(refusal), Crops::default(), None),
         };
         floor.trials.saw(&seat, &result);
-        let settled = Settled { ticket, taken, seat: Some(Arc::clone(&seat)), result };
+        let settled = Settled { ticket, taken, seat: Some(Arc::clone(&seat)), result, camera, crops };
         if tell.send(Told::Settled(Box::new(settled))).is_err() {
             return;
         }
@@ -107,7 +144,7 @@ fn see(
     fenced: Fenced,
     seat: &Arc<Seat>,
     hand: &mut Option<Hand>,
-) -> Result<(Box<SeenFrame>, Rest), Refusal> {
+) -> Result<(Box<SeenFrame>, Crops, Rest), Refusal> {
     let place = fenced.position().map(place);
     floor.control.permit()?;
     let raw = floor.gate.decode(fenced).map_err(|r| from_gate(&r))?;
@@ -133,8 +170,9 @@ fn see(
     let took = begun.elapsed();
     // What was found while the node was stopped is not found (UPD-12).
     floor.control.permit()?;
+    let crops = if floor.evidence { keeper::crops(&scaled, &seen.objects)? } else { Crops::default() };
     let rest = floor.trials.wants(seat).then(|| (clear, Looked::of(&seen, took)));
-    Ok((seen, rest))
+    Ok((seen, crops, rest))
 }
 
 /// The runner of the seated release. One of another release goes back to it: it may come back.

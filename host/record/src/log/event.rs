@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::words::{
-    Access, ApprovalRef, CertificateRef, Counts, Decision, Deletion, Duty, ExportRef, IncidentKind, KeyRef, PolicyRef,
-    Reason, ReleaseRef, RetentionClass, RunRef, StopCause, SwapCause, VerdictRef, Wall, Withdrawal, WithdrawalRef,
-    WitnessesRef, impersonal,
+    Access, ApprovalRef, AtMost, CertificateRef, Counts, Decision, Deletion, Duty, ExportRef, IncidentKind, KeyRef,
+    PolicyRef, Reason, ReleaseRef, RetentionClass, RunRef, StopCause, SwapCause, VerdictRef, Wall, Withdrawal,
+    WithdrawalRef, WitnessesRef, impersonal,
 };
 
 /// Declares the event type, and holds each field to `Impersonal` while it compiles.
@@ -80,8 +80,14 @@ events! {
         },
         /// Frames go on.
         Resumed {
-            /// Who asked.
-            by: Option<KeyRef>,
+            /// Who let them, where somebody had asked for the stop: every key that signed it.
+            #[serde(deserialize_with = "super::words::none_or_some")]
+            by: Vec<KeyRef>,
+        },
+        /// The node was cut off while captures lay in memory only: up to so many have no outcome.
+        FramesUnknown {
+            /// How many at most.
+            at_most: AtMost,
         },
         /// A run began.
         RunBegun {

@@ -36,8 +36,8 @@ pub use reader::{Opened, Reader};
 pub use verify::{Account, Expect, verify};
 pub use witness::{Quorum, Witness, WitnessKey};
 pub use words::{
-    Access, ApprovalRef, CertificateRef, Counts, Decision, Deletion, Duty, ExportRef, Impersonal, IncidentKind, KeyRef,
-    PolicyRef, Protection, Reason, ReleaseRef, RetentionClass, RunRef, StopCause, SwapCause, VerdictRef, Wall,
+    Access, ApprovalRef, AtMost, CertificateRef, Counts, Decision, Deletion, Duty, ExportRef, Impersonal, IncidentKind,
+    KeyRef, PolicyRef, Protection, Reason, ReleaseRef, RetentionClass, RunRef, StopCause, SwapCause, VerdictRef, Wall,
     Withdrawal, WithdrawalRef, WitnessesRef, impersonal,
 };
 pub use writer::{Log, Standing};

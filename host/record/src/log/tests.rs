@@ -466,7 +466,8 @@ fn one_of_each() -> Vec<Event> {
         Event::ReleaseActivated { release },
         Event::ReleaseSwapped { from: release, to: release, cause: SwapCause::Rollback },
         Event::Stopped { cause: StopCause::Revoked, by: Some(key) },
-        Event::Resumed { by: Some(key) },
+        Event::Resumed { by: vec![key, key] },
+        Event::FramesUnknown { at_most: AtMost(129) },
         begun(run),
         Event::RunEnded { run, counts: counts(10, 3, 4, 2, 1).unwrap() },
         Event::Accessed { what: Access::Show, duty: Duty::PrivacyOfficer, by: Some(key) },
@@ -484,6 +485,15 @@ fn one_of_each() -> Vec<Event> {
             reason: Some(Reason::of("too_many_answers").unwrap()),
         },
     ]
+}
+
+#[test]
+fn a_leaf_from_before_a_start_named_its_keys_is_still_read() {
+    let read = |text: &str| serde_json::from_str::<Event>(text).unwrap();
+    assert_eq!(read(r#"{"resumed":{"by":null}}"#), Event::Resumed { by: vec![] });
+    let key = KeyRef::of(Digest::of(b"x"));
+    let one = format!(r#"{{"resumed":{{"by":{}}}}}"#, serde_json::to_string(&key).unwrap());
+    assert_eq!(read(&one), Event::Resumed { by: vec![key] });
 }
 
 #[test]

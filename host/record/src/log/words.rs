@@ -51,7 +51,26 @@ macro_rules! permit {
     };
 }
 
-permit!(bool, Counts, Reason, Wall);
+permit!(bool, AtMost, Counts, Reason, Wall);
+
+/// A number that nobody knows better than that it is no larger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AtMost(pub u32);
+
+/// A list, or as leaves had it before there could be more than one: one or none.
+pub(super) fn none_or_some<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either<T> {
+        Many(Vec<T>),
+        One(Option<T>),
+    }
+    Ok(match Either::deserialize(from)? {
+        Either::Many(many) => many,
+        Either::One(one) => one.into_iter().collect(),
+    })
+}
 
 impl<T: Impersonal> sealed::Sealed for Vec<T> {}
 impl<T: Impersonal> Impersonal for Vec<T> {}
