@@ -72,8 +72,17 @@ impl SourceTests {
             }
             if let Ok(tests) = dir.open_dir("tests") {
                 for entry in tests.entries()? {
-                    let name = entry?.file_name();
-                    if let Some(target) = name.to_str().and_then(|name| name.strip_suffix(".rs")) {
+                    let entry = entry?;
+                    let name = entry.file_name();
+                    // A test of several files lies in a folder with its `main.rs`; other folders are parts that tests share.
+                    if let Some(target) = name.to_str()
+                        && entry.file_type()?.is_dir()
+                    {
+                        let folder = tests.open_dir(target)?;
+                        if folder.exists("main.rs") {
+                            self.take(&folder, &format!("{package}::{target}"), 0)?;
+                        }
+                    } else if let Some(target) = name.to_str().and_then(|name| name.strip_suffix(".rs")) {
                         let names = tests_of(&text(&tests, &format!("{target}.rs"))?);
                         self.tests.entry(format!("{package}::{target}")).or_default().extend(names);
                     }
