@@ -27,9 +27,58 @@ pub(crate) fn noise(street: &Street, dice: &mut Dice) -> Option<Street> {
     Some(with_pixels(street, street.rgb.iter().map(|v| clamped(f32::from(*v) + 8.0 * dice.bell())).collect()))
 }
 
-/// Each sample one level up, down, or as it was: nobody can see it.
-pub(crate) fn invisible(street: &Street, dice: &mut Dice) -> Option<Street> {
-    Some(with_pixels(street, street.rgb.iter().map(|v| clamped(f32::from(*v) + dice.range(-1.49, 1.49))).collect()))
+/// Ways to change a frame that nobody can see: no sample by more than one level. What an answer hangs on beside what is to be seen
+/// (low bits, sums, parities, single samples), one of them changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unseen {
+    /// Each sample up, down, or as it was, by chance: sums stay, single samples and parities do not.
+    Grain,
+    /// Every sample up: the sum of all changes as much as it can.
+    Up,
+    /// Every sample down.
+    Down,
+    /// Up and down by turns, pixel by pixel: low bits change in a pattern, sums hardly.
+    Checks,
+    /// The left half up, the right half down: sums of parts change, the sum of all does not.
+    Halves,
+    /// One sample in a thousand up.
+    Few,
+}
+
+impl Unseen {
+    /// All of them, in their order.
+    pub(crate) const ALL: [Self; 6] = [Self::Grain, Self::Up, Self::Down, Self::Checks, Self::Halves, Self::Few];
+
+    /// The name of its figure.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Grain => "grain",
+            Self::Up => "up",
+            Self::Down => "down",
+            Self::Checks => "checks",
+            Self::Halves => "halves",
+            Self::Few => "few",
+        }
+    }
+}
+
+/// The same street with a change that nobody can see.
+pub(crate) fn unseen(street: &Street, way: Unseen, dice: &mut Dice) -> Street {
+    let width = usize::from(street.size.width());
+    let steps = street.rgb.iter().enumerate().map(|(at, value)| {
+        let (pixel, up) = (at / 3, |up: bool| if up { value.saturating_add(1) } else { value.saturating_sub(1) });
+        let (x, y) = (pixel % width, pixel / width);
+        match way {
+            Unseen::Grain => clamped(f32::from(*value) + dice.range(-1.49, 1.49)),
+            Unseen::Up => up(true),
+            Unseen::Down => up(false),
+            Unseen::Checks => up((x + y) % 2 == 0),
+            Unseen::Halves => up(x * 2 < width),
+            Unseen::Few if dice.chance(0.001) => up(true),
+            Unseen::Few => *value,
+        }
+    });
+    with_pixels(street, steps.collect())
 }
 
 /// A little out of focus: the mean of three by three pixels.
@@ -155,7 +204,7 @@ mod tests {
         let size = Size::new(320, 192).unwrap();
         let seen =
             (0..20).map(|case| street(5, case, size).unwrap()).find(|s| s.things.iter().any(|t| t.counts)).unwrap();
-        let all: [Alter; 8] = [noise, invisible, blur, jpeg, light, crop, sticker_elsewhere, sticker_on];
+        let all: [Alter; 7] = [noise, blur, jpeg, light, crop, sticker_elsewhere, sticker_on];
         for (number, alter) in all.into_iter().enumerate() {
             let first = alter(&seen, &mut Dice::new(9)).unwrap();
             let again = alter(&seen, &mut Dice::new(9)).unwrap();
@@ -163,8 +212,12 @@ mod tests {
             assert_ne!(first.rgb, seen.rgb, "{number}");
             assert_eq!(first.rgb.len(), first.size.rgb_bytes(), "{number}");
         }
-        let hidden = invisible(&seen, &mut Dice::new(1)).unwrap();
-        assert!(hidden.rgb.iter().zip(&seen.rgb).all(|(a, b)| a.abs_diff(*b) <= 1));
+        for way in Unseen::ALL {
+            let hidden = unseen(&seen, way, &mut Dice::new(1));
+            assert_eq!(hidden.rgb, unseen(&seen, way, &mut Dice::new(1)).rgb, "{way:?}");
+            assert_ne!(hidden.rgb, seen.rgb, "{way:?}");
+            assert!(hidden.rgb.iter().zip(&seen.rgb).all(|(a, b)| a.abs_diff(*b) <= 1), "{way:?}");
+        }
         let moved = crop(&seen, &mut Dice::new(1)).unwrap();
         for thing in &moved.things {
             let was = seen.things.iter().find(|t| t.id == thing.id).unwrap();

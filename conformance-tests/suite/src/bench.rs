@@ -1,23 +1,31 @@
 //! The bench: one release, loaded as a node loads it, and shown streets. What several tests need is looked at once.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use vaern_door::{Digest, Grants, Name, Size};
-use vaern_inference::{Backend, Model, ModelLimits};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use vaern_door::Size;
+use vaern_inference::{Backend, ModelLimits};
 use vaern_policy::PolicySet;
-use vaern_sandbox::{Admitted, Compiled, Engine, InProcess, ReceivedFrame, Runner as _, SandboxError, Usage, admit};
+use vaern_sandbox::{Engine, SandboxError};
 use vaern_scenes::{Light, Weather};
 
 use crate::bounds::Bounds;
 use crate::candidate::Candidate;
 use crate::corpus::{self, Street, Thing};
+pub(crate) use crate::eyes::{Eyes, Loaded, Look, Stopped};
 use crate::fault::{Fault, HOST, Step};
+use crate::journal::Journal;
 use crate::judge::fairness::{self, Meetings};
 use crate::plan::Plan;
+use crate::run::Progress;
 use crate::verdict::Said;
+
+/// Streets that are kept once drawn: 180 MB at most, of 1280 x 720 pixels.
+const KEPT: usize = 64;
 
 /// What all tests of one run share.
 pub(crate) struct Bench<'a> {
@@ -26,34 +34,21 @@ pub(crate) struct Bench<'a> {
     pub(crate) backend: &'a dyn Backend,
     pub(crate) plan: Plan,
     pub(crate) bounds: Bounds,
-    pub(crate) bounds_digest: Digest,
     pub(crate) seed: u64,
     pub(crate) workers: usize,
+    /// What a stopped run found out, and where more is written down.
+    pub(crate) journal: &'a Journal,
+    /// Hears how far a part of the run is.
+    pub(crate) progress: Progress<'a>,
+    drawn: Mutex<BTreeMap<(u32, u16, u16), Arc<Street>>>,
     plain: OnceLock<Result<Loaded, Fault>>,
     metered: OnceLock<Result<Loaded, Fault>>,
     survey: OnceLock<Result<Vec<Sight>, Fault>>,
     meetings: OnceLock<Result<Meetings, Fault>>,
     #[cfg(test)]
     pub(crate) rogue: Option<Rogue>,
-}
-
-/// A release, compiled and granted.
-pub(crate) struct Loaded {
-    engine: Engine,
-    compiled: Compiled,
-    pub(crate) grants: Arc<Grants>,
-    models: BTreeMap<Name, Arc<dyn Model>>,
     #[cfg(test)]
-    rogue: Option<Rogue>,
-}
-
-/// One that looks at frames.
-pub(crate) enum Eyes {
-    /// The plugin in its sandbox.
-    Plugin(Box<InProcess>),
-    /// A plugin that a test made up: it knows the truth, and misuses it.
-    #[cfg(test)]
-    Rogue(Rogue),
+    pub(crate) clock: Option<fn() -> Duration>,
 }
 
 /// What a made-up plugin says of a street.
@@ -61,66 +56,12 @@ pub(crate) enum Eyes {
 pub(crate) type Rogue = fn(&Street) -> Vec<vaern_door::Detection>;
 
 /// One street, and what the plugin said of it. No pixels.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Sight {
     pub(crate) things: Vec<Thing>,
     pub(crate) weather: Weather,
     pub(crate) light: Light,
-    pub(crate) look: Result<Look, SandboxError>,
-}
-
-/// A plugin's answer for one frame, as it came and as it is let out.
-#[derive(Debug, Clone)]
-pub(crate) struct Look {
-    pub(crate) boxes: usize,
-    pub(crate) admitted: Admitted,
-    pub(crate) usage: Usage,
-}
-
-impl Loaded {
-    pub(crate) fn eyes(&self) -> Result<Eyes, Fault> {
-        #[cfg(test)]
-        if let Some(rogue) = self.rogue {
-            return Ok(Eyes::Rogue(rogue));
-        }
-        InProcess::new(&self.engine, &self.compiled, Arc::clone(&self.grants), self.models.clone())
-            .map(|plugin| Eyes::Plugin(Box::new(plugin)))
-            .map_err(|error| Fault::sandbox(&error, Step::Started))
-    }
-
-    /// Shows a frame, and makes the answer canonical as a node would.
-    pub(crate) fn look(&self, eyes: &mut Eyes, frame: &ReceivedFrame) -> Result<Look, SandboxError> {
-        let answer = match eyes {
-            Eyes::Plugin(plugin) => match plugin.detect(frame) {
-                // The deadline is wall time: on a busy machine an honest plugin may miss it once. Twice is taken for its own fault.
-                Err(SandboxError::DeadlineExceeded) => plugin.detect(frame)?,
-                other => other?,
-            },
-            #[cfg(test)]
-            Eyes::Rogue(_) => made_up(Vec::new()),
-        };
-        let admitted =
-            admit(&answer.detections, frame.size(), frame.masked(), &self.grants.labels, &self.grants.output);
-        Ok(Look { boxes: answer.detections.len(), admitted, usage: answer.usage })
-    }
-
-    /// Shows a street.
-    pub(crate) fn see(&self, eyes: &mut Eyes, street: &Street) -> Result<Look, SandboxError> {
-        #[cfg(test)]
-        if let Eyes::Rogue(rogue) = eyes {
-            let (detections, rules) = (rogue(street), &self.grants.output);
-            let admitted = admit(&detections, street.size, &street.masked, &self.grants.labels, rules);
-            return Ok(Look { boxes: detections.len(), admitted, usage: made_up(Vec::new()).usage });
-        }
-        self.look(eyes, &street.frame()?)
-    }
-}
-
-/// An answer without a plugin.
-#[cfg(test)]
-fn made_up(detections: Vec<vaern_door::Detection>) -> vaern_sandbox::Answer {
-    let usage = Usage { wall: Duration::ZERO, memory_bytes: 0, zoom_pixels: 0, fuel: Some(0) };
-    vaern_sandbox::Answer { detections, log: Vec::new(), log_dropped: 0, usage }
+    pub(crate) look: Result<Look, Fault>,
 }
 
 impl<'a> Bench<'a> {
@@ -129,8 +70,9 @@ impl<'a> Bench<'a> {
         set: &'a PolicySet,
         backend: &'a dyn Backend,
         plan: Plan,
-        (bounds, bounds_digest): (Bounds, Digest),
+        bounds: Bounds,
         (seed, workers): (u64, usize),
+        (journal, progress): (&'a Journal, Progress<'a>),
     ) -> Self {
         let (plain, metered) = (OnceLock::new(), OnceLock::new());
         let (survey, meetings) = (OnceLock::new(), OnceLock::new());
@@ -140,16 +82,30 @@ impl<'a> Bench<'a> {
             backend,
             plan,
             bounds,
-            bounds_digest,
             seed,
             workers,
+            journal,
+            progress,
+            drawn: Mutex::default(),
             plain,
             metered,
             survey,
             meetings,
             #[cfg(test)]
             rogue: None,
+            #[cfg(test)]
+            clock: None,
         }
+    }
+
+    #[cfg(test)]
+    fn processor(&self) -> fn() -> Duration {
+        self.clock.unwrap_or(crate::patience::processor)
+    }
+
+    #[cfg(not(test))]
+    const fn processor(&self) -> fn() -> Duration {
+        crate::patience::processor
     }
 
     /// The streets with and without people.
@@ -190,6 +146,7 @@ impl<'a> Bench<'a> {
             compiled,
             grants: Arc::new(grants),
             models,
+            processor: self.processor(),
             #[cfg(test)]
             rogue: self.rogue,
         };
@@ -202,8 +159,8 @@ impl<'a> Bench<'a> {
     pub(crate) fn survey(&self) -> Result<&[Sight], Fault> {
         let made = self.survey.get_or_init(|| {
             let first = self.sights(0..1)?;
-            if let Some(Err(error)) = first.first().map(|sight| &sight.look) {
-                return Err(Fault::sandbox(error, Step::Looked));
+            if let Some(Err(fault)) = first.first().map(|sight| &sight.look) {
+                return Err(fault.clone());
             }
             let mut all = first;
             all.extend(self.sights(1..self.plan.street)?);
@@ -217,9 +174,10 @@ impl<'a> Bench<'a> {
         match self.survey() {
             Err(fault) => (vec![(0, fault)], false),
             Ok(sights) => {
-                let failed = sights.iter().zip(0..).filter_map(|(sight, case)| {
-                    sight.look.as_ref().err().map(|error| (case, Fault::sandbox(error, Step::Looked)))
-                });
+                let failed = sights
+                    .iter()
+                    .zip(0..)
+                    .filter_map(|(sight, case)| sight.look.as_ref().err().map(|fault| (case, fault.clone())));
                 (failed.collect(), true)
             }
         }
@@ -234,41 +192,79 @@ impl<'a> Bench<'a> {
     fn sights(&self, cases: std::ops::Range<u32>) -> Result<Vec<Sight>, Fault> {
         let loaded = self.plain()?;
         let size = loaded.grants.frame;
-        self.each(loaded, cases, |eyes, case| {
+        self.each("street", loaded, cases, |eyes, case| {
             let street = self.street(case, size)?;
-            let look = loaded.see(eyes, &street);
-            let Street { things, weather, light, .. } = street;
+            let look = loaded.see(eyes, &street).map_err(|stopped| stopped.fault(Step::Looked));
+            // A fault of the machine says nothing of the plugin, and is nothing to remember.
+            let look = match look {
+                Err(fault) if fault.owner == HOST => return Err(fault),
+                other => other,
+            };
+            let (things, weather, light) = (street.things.clone(), street.weather, street.light);
             Ok(Sight { things, weather, light, look })
         })
     }
 
-    /// The street of a case.
-    pub(crate) fn street(&self, case: u32, size: Size) -> Result<Street, Fault> {
-        corpus::street(self.seed, case, size).ok_or_else(undrawn)
+    /// The street of a case. Many tests look at the same streets: those that are asked for first are drawn once.
+    pub(crate) fn street(&self, case: u32, size: Size) -> Result<Arc<Street>, Fault> {
+        let kept = || self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (case, size.width(), size.height());
+        if let Some(street) = kept().get(&key) {
+            return Ok(Arc::clone(street));
+        }
+        // Drawn outside of the lock: two threads may draw the same, and both draw the same.
+        let street = Arc::new(corpus::street(self.seed, case, size).ok_or_else(undrawn)?);
+        let mut kept = kept();
+        if kept.len() < KEPT {
+            kept.insert(key, Arc::clone(&street));
+        }
+        Ok(street)
     }
 
-    /// Does the same for each case on all workers; answers come in the order of the cases, whoever was first.
-    pub(crate) fn each<T: Send>(
+    /// Does the same for each case on all workers; answers come in the order of the cases, whoever was first. What a stopped run
+    /// knows of this part already is taken from there, and what is found out is written down.
+    pub(crate) fn each<T: Send + Serialize + DeserializeOwned>(
         &self,
+        part: &str,
         loaded: &Loaded,
         cases: std::ops::Range<u32>,
         work: impl Fn(&mut Eyes, u32) -> Result<T, Fault> + Sync,
     ) -> Result<Vec<T>, Fault> {
-        let next = AtomicU32::new(cases.start);
+        let mut all: BTreeMap<u32, T> =
+            cases.clone().filter_map(|case| Some((case, self.journal.known(part, case)?))).collect();
+        let open: Vec<u32> = cases.clone().filter(|case| !all.contains_key(case)).collect();
+        let new = self.shared(part, loaded, &open, |eyes, case| {
+            let value = work(eyes, case)?;
+            self.journal.note(part, case, &value);
+            Ok(value)
+        })?;
+        all.extend(new);
+        Ok(all.into_values().collect())
+    }
+
+    /// Shares cases among the workers. Nothing is written down.
+    pub(crate) fn shared<T: Send>(
+        &self,
+        part: &str,
+        loaded: &Loaded,
+        cases: &[u32],
+        work: impl Fn(&mut Eyes, u32) -> Result<T, Fault> + Sync,
+    ) -> Result<Vec<(u32, T)>, Fault> {
+        let (next, done, most) = (AtomicUsize::new(0), AtomicUsize::new(0), cases.len());
         let one = || {
-            let mut done = Vec::new();
+            let mut found = Vec::new();
             let mut eyes = loaded.eyes()?;
-            loop {
-                let case = next.fetch_add(1, Ordering::Relaxed);
-                if case >= cases.end {
-                    return Ok(done);
-                }
-                done.push((case, work(&mut eyes, case)?));
+            while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                found.push((*case, work(&mut eyes, *case)?));
+                (self.progress)(part, done.fetch_add(1, Ordering::Relaxed) + 1, most);
             }
+            Ok(found)
         };
-        let most = usize::try_from(cases.end.saturating_sub(cases.start)).unwrap_or(usize::MAX);
+        if cases.is_empty() {
+            return Ok(Vec::new());
+        }
         let parts: Vec<Result<Vec<(u32, T)>, Fault>> = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..self.workers.clamp(1, most.max(1))).map(|_| scope.spawn(one)).collect();
+            let threads: Vec<_> = (0..self.workers.clamp(1, most)).map(|_| scope.spawn(one)).collect();
             threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(broken()))).collect()
         });
         let mut all = Vec::new();
@@ -276,7 +272,7 @@ impl<'a> Bench<'a> {
             all.extend(part?);
         }
         all.sort_by_key(|(case, _)| *case);
-        Ok(all.into_iter().map(|(_, value)| value).collect())
+        Ok(all)
     }
 }
 

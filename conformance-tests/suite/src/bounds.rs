@@ -52,6 +52,7 @@ pub(crate) struct Fairness {
 pub(crate) struct Output {
     pub(crate) masked: f64,
     pub(crate) invisible: f64,
+    pub(crate) unsteady: f64,
     pub(crate) blank_boxes: u64,
 }
 

@@ -17,6 +17,17 @@ pub(crate) enum Signature {
     NotAsked,
 }
 
+impl Signature {
+    /// In one word.
+    pub(crate) const fn word(&self) -> &'static str {
+        match self {
+            Self::Holds => "holds",
+            Self::Broken(_) => "broken",
+            Self::NotAsked => "not asked",
+        }
+    }
+}
+
 /// A release as the suite sees it.
 #[derive(Debug, Clone)]
 pub struct Candidate {

@@ -9,33 +9,38 @@ use std::sync::Arc;
 #[cfg(test)]
 use std::sync::{Mutex, PoisonError};
 
+use serde::{Deserialize, Serialize};
 use vaern_door::{Rect, Size};
 use vaern_sandbox::{ReceivedFrame, SandboxError};
 use vaern_scenes::{Class, ContainerKind, Dice, Light, Scene, SceneParams, TruthObject, Weather};
 
+use crate::keep;
 use crate::plan::{Series, case_seed};
 
 /// Masks lie on this grid.
 const SNAP: u16 = 16;
 
 /// A container in a frame.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Thing {
+    #[serde(with = "keep::rect")]
     pub(crate) rect: Rect,
     pub(crate) kind: ContainerKind,
     /// The same number in pictures of the same street.
     pub(crate) id: u32,
+    #[serde(with = "keep::single")]
     pub(crate) visible: f32,
     /// It is large and visible enough that a plugin must find it.
     pub(crate) counts: bool,
     /// Share of it under masks.
+    #[serde(with = "keep::double")]
     pub(crate) masked: f64,
     /// Somebody beside it, if anybody is.
     pub(crate) beside: Option<Somebody>,
 }
 
 /// What the drawing knows of a person. Never of a real one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Somebody {
     pub(crate) skin: u8,
     pub(crate) child: bool,
@@ -54,6 +59,11 @@ pub(crate) struct Street {
 }
 
 impl Street {
+    /// A frame on which nothing stands.
+    pub(crate) fn blank(size: Size, rgb: Vec<u8>) -> Self {
+        Self { size, rgb, masked: Vec::new(), things: Vec::new(), weather: Weather::Clear, light: Light::Day }
+    }
+
     /// The frame as it is handed over.
     pub(crate) fn frame(&self) -> Result<ReceivedFrame, SandboxError> {
         ReceivedFrame::new(self.size, self.rgb.as_slice().into(), Arc::from(self.masked.as_slice()), None)

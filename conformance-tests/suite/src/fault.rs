@@ -1,11 +1,13 @@
 //! What stopped a plugin, and the one test that answers for it. Every other test that needed the plugin is then unproven.
 
+use serde::{Deserialize, Serialize};
 use vaern_sandbox::SandboxError;
 
+use crate::keep::KeptFault;
 use crate::verdict::Said;
 
 /// How far a plugin comes: each step needs the ones before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Step {
     /// A component, valid by itself.
     Valid,
@@ -28,7 +30,8 @@ pub(crate) enum Step {
 }
 
 /// Why a plugin did not answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(into = "KeptFault")]
 pub(crate) struct Fault {
     /// The test that answers for it.
     pub(crate) owner: &'static str,
@@ -68,6 +71,11 @@ impl Fault {
         };
         Self { owner, step, said: Said::new(dansk(error), error.to_string()) }
     }
+}
+
+/// The owner as it is written down, or none of ours.
+pub(crate) fn owner_of(name: &str) -> Option<&'static str> {
+    if name == HOST { Some(HOST) } else { crate::registry::test(name).map(|test| test.id) }
 }
 
 /// Owner of faults that are nobody's test: the run itself cannot say anything then.

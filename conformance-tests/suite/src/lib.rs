@@ -17,14 +17,20 @@ mod candidate;
 mod claims;
 mod compare;
 mod corpus;
+mod eyes;
 mod fault;
 mod host;
+mod journal;
 mod judge;
+mod keep;
 mod list;
 mod matching;
+mod patience;
 mod plan;
 mod registry;
 mod report;
+#[cfg(test)]
+mod resume_tests;
 mod run;
 mod stats;
 mod table;
@@ -35,10 +41,12 @@ mod verdict;
 pub use candidate::Candidate;
 pub use compare::{COMPARISON_FORMAT, CompareError, Compared, Comparison, LINES, compare};
 pub use host::{HOST_FORMAT, HostError, HostRun, Stopped, host};
+pub use journal::{JOURNAL, JournalError};
 pub use plan::{Profile, ProfileError};
 pub use registry::{AREAS, Level, Method, SUITE_VERSION, TESTS, Test, is_id, test};
 pub use report::{Language, assessment_results, comparison_html, html, junit, test_result};
 pub use run::{
-    Basis, Ending, FORMAT, HostBuild, Run, RunError, Settings, SuiteError, Tested, Times, catalogue_digest, ending, run,
+    Basis, Ending, FORMAT, HostBuild, Progress, Resume, Run, RunError, Settings, SuiteError, Tested, Times,
+    catalogue_digest, ending, run,
 };
 pub use verdict::{Figure, Outcome, Said, Verdict};

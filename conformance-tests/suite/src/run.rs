@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use cap_std::fs::Dir;
 use serde::{Deserialize, Serialize};
 use vaern_door::{Digest, Name, Version};
 use vaern_inference::Backend;
@@ -13,6 +14,8 @@ use vaern_policy::PolicySet;
 use crate::bench::Bench;
 use crate::bounds::Bounds;
 use crate::candidate::Candidate;
+use crate::fault::HOST;
+use crate::journal::{Journal, JournalError};
 use crate::plan::{Plan, Profile};
 use crate::registry::{Level, SUITE_VERSION, TESTS, Test, test};
 use crate::verdict::{Judged, Outcome, Said, Verdict};
@@ -169,6 +172,9 @@ pub enum SuiteError {
     /// There is no test of this id.
     #[error("there is no test `{0}`")]
     UnknownTest(String),
+    /// A stopped run cannot go on.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
 }
 
 /// How long each test took, on this machine and this day. No part of the run.
@@ -200,6 +206,35 @@ pub struct Settings<'a> {
     pub host: HostBuild,
     /// The engine for models.
     pub backend: &'a dyn Backend,
+    /// Where what is found out is written down as it goes, so that a stopped run can go on; nowhere if absent.
+    pub resume: Option<Resume<'a>>,
+    /// Hears how far a part of the run is.
+    pub progress: Progress<'a>,
+}
+
+/// Hears how far a part of a run is: its name, cases done, cases in all. Called from several threads.
+pub type Progress<'a> = &'a (dyn Fn(&str, usize, usize) + Sync);
+
+/// Where a run writes down what it found out.
+#[derive(Debug, Clone, Copy)]
+pub struct Resume<'a> {
+    /// The directory of the result.
+    pub dir: &'a Dir,
+    /// Goes on with what a stopped run left there; else it begins anew.
+    pub go_on: bool,
+}
+
+/// Everything that an answer depends on: a journal about anything else is of another run.
+#[derive(Serialize)]
+struct About<'r> {
+    release: &'r Tested,
+    signature: &'r str,
+    host: &'r HostBuild,
+    basis: &'r Basis,
+    profile: Profile,
+    seed: u64,
+    engine: &'r str,
+    plan: String,
 }
 
 /// Runs the suite. `told` hears each outcome when it is known.
@@ -217,44 +252,31 @@ pub fn run(
 
 /// What tests change about a run: the number of cases, and a plugin that they made up.
 #[cfg(test)]
-type Variant = (Option<Plan>, Option<crate::bench::Rogue>);
+pub(crate) type Variant = (Option<Plan>, MadeUp);
 #[cfg(not(test))]
 type Variant = (Option<Plan>, ());
+
+/// A plugin that a test made up, and a clock.
+#[cfg(test)]
+pub(crate) type MadeUp = (Option<crate::bench::Rogue>, Option<fn() -> Duration>);
 
 /// As [`run`], with another number of cases.
 pub(crate) fn run_with(
     candidate: &Candidate,
     set: &PolicySet,
     settings: Settings<'_>,
-    (plan, rogue): Variant,
+    (plan, made_up): Variant,
     told: &mut dyn FnMut(&Test, &Outcome),
 ) -> Result<(Run, Times), SuiteError> {
-    let Settings { profile, seed, only, workers, host, backend } = settings;
+    let Settings { profile, seed, only, workers, host, backend, resume, progress } = settings;
     if let Some(unknown) = only.iter().find(|id| test(id).is_none()) {
         return Err(SuiteError::UnknownTest(unknown.clone()));
     }
     let catalogue = set.city().catalogue();
     let version = catalogue.version().ok_or(SuiteError::NoCatalogue)?.clone();
-    let bounds = Bounds::of_this_build()?;
+    let (bounds, bounds_digest) = Bounds::of_this_build()?;
     let plan = plan.unwrap_or_else(|| profile.plan());
-    let bench = Bench::new(candidate, set, backend, plan, bounds, (seed, workers));
-    let bench = variant(bench, rogue);
-    let begun = Instant::now();
-    let mut times = Times::default();
-    let mut outcomes = Vec::new();
-    for test in TESTS.iter().filter(|test| test.retired.is_none() && test.asked(profile)) {
-        if !only.is_empty() && !only.iter().any(|id| id == test.id) {
-            continue;
-        }
-        let at = Instant::now();
-        let outcome = outcome(test, &bench);
-        times.tests_ms.insert(test.id, millis(at.elapsed()));
-        told(test, &outcome);
-        outcomes.push(outcome);
-    }
-    times.all_ms = millis(begun.elapsed());
-    time_looks(&bench, &mut times);
-    let run = Run {
+    let mut run = Run {
         format: FORMAT.to_owned(),
         release: Tested {
             name: candidate.name.clone(),
@@ -267,20 +289,55 @@ pub(crate) fn run_with(
             catalogue_digest: catalogue_digest(set),
             policy: set.digest(),
             suite: SUITE_VERSION.to_owned(),
-            bounds: bench.bounds_digest,
+            bounds: bounds_digest,
         },
         profile,
         seed,
         engine: backend.name().as_str().to_owned(),
-        ending: only.is_empty().then(|| ending(&outcomes)),
-        outcomes,
+        ending: None,
+        outcomes: Vec::new(),
     };
+    let journal = resume.map_or_else(|| Ok(Journal::none()), |resume| journal(resume, &run, candidate, plan))?;
+    let bench = Bench::new(candidate, set, backend, plan, bounds, (seed, workers), (&journal, progress));
+    let bench = variant(bench, made_up);
+    let begun = Instant::now();
+    let mut times = Times::default();
+    for test in TESTS.iter().filter(|test| test.retired.is_none() && test.asked(profile)) {
+        if !only.is_empty() && !only.iter().any(|id| id == test.id) {
+            continue;
+        }
+        let at = Instant::now();
+        let outcome = known_or_new(test, &bench);
+        times.tests_ms.insert(test.id, millis(at.elapsed()));
+        told(test, &outcome);
+        run.outcomes.push(outcome);
+    }
+    times.all_ms = millis(begun.elapsed());
+    time_looks(&bench, &mut times);
+    run.ending = only.is_empty().then(|| ending(&run.outcomes));
     Ok((run, times))
 }
 
+fn journal(resume: Resume<'_>, run: &Run, candidate: &Candidate, plan: Plan) -> Result<Journal, SuiteError> {
+    let about = About {
+        release: &run.release,
+        signature: candidate.signature.word(),
+        host: &run.host,
+        basis: &run.basis,
+        profile: run.profile,
+        seed: run.seed,
+        engine: &run.engine,
+        plan: format!("{plan:?}"),
+    };
+    let about = serde_json::to_string(&about).map_err(|error| JournalError::Io(error.into()))?;
+    let open = if resume.go_on { Journal::resume } else { Journal::begin };
+    Ok(open(resume.dir, &about)?)
+}
+
 #[cfg(test)]
-fn variant(mut bench: Bench<'_>, rogue: Option<crate::bench::Rogue>) -> Bench<'_> {
+fn variant(mut bench: Bench<'_>, (rogue, clock): MadeUp) -> Bench<'_> {
     bench.rogue = rogue;
+    bench.clock = clock;
     bench
 }
 
@@ -301,8 +358,26 @@ pub fn catalogue_digest(set: &PolicySet) -> Digest {
     Digest::of(lines.as_bytes())
 }
 
-fn outcome(test: &Test, bench: &Bench<'_>) -> Outcome {
+/// The name under which outcomes are written down.
+const OUTCOME: &str = "outcome";
+
+/// What a stopped run knows already, or what the test says now. What the machine kept from being shown is asked again next time.
+fn known_or_new(test: &Test, bench: &Bench<'_>) -> Outcome {
+    let part = format!("{OUTCOME} {}", test.id);
+    if let Some(known) = bench.journal.known::<Outcome>(&part, 0).filter(|known| known.test == test.id) {
+        return known;
+    }
+    let (outcome, lasts) = outcome(test, bench);
+    if lasts {
+        bench.journal.note(&part, 0, &outcome);
+    }
+    outcome
+}
+
+fn outcome(test: &Test, bench: &Bench<'_>) -> (Outcome, bool) {
+    let mut lasts = true;
     let judged = (test.judge)(bench, test).unwrap_or_else(|fault| {
+        lasts = fault.owner != HOST;
         let (da, en) = (&fault.said.da, &fault.said.en);
         Judged {
             verdict: Verdict::Unproven,
@@ -316,7 +391,8 @@ fn outcome(test: &Test, bench: &Bench<'_>) -> Outcome {
     });
     let Judged { verdict, why, case, figures } = judged;
     // What is said of a failure has no place beside a pass.
-    Outcome { test: test.id.to_owned(), verdict, why: why.filter(|_| verdict != Verdict::Pass), case, figures }
+    let why = why.filter(|_| verdict != Verdict::Pass);
+    (Outcome { test: test.id.to_owned(), verdict, why, case, figures }, lasts)
 }
 
 /// The run's ending. A test without an outcome counts as one that could not be shown.

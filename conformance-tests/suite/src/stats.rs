@@ -1,11 +1,13 @@
 //! Shares and differences with their 95 % intervals, as whole ten-thousandths: the square root is exact everywhere, so the numbers are too.
 
+use serde::{Deserialize, Serialize};
+
 use crate::verdict::Figure;
 
 const Z: f64 = 1.96;
 
 /// So many of so many.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Tally {
     pub(crate) part: u64,
     pub(crate) of: u64,

@@ -39,7 +39,7 @@ fn root() -> PathBuf {
 
 /// The city's rules with small frames: what a plugin does wrong, it does wrong here too. Patience is short only with those that never
 /// end: a busy machine must not make an honest one late.
-fn small(guest: &str) -> PolicySet {
+pub(crate) fn small(guest: &str) -> PolicySet {
     let dir = Dir::open_ambient_dir(root().join("policies"), ambient_authority()).unwrap();
     let mut set = PolicySet::load(&dir, None).unwrap();
     set.profile.frame = Size::new(320, 180).unwrap();
@@ -47,13 +47,13 @@ fn small(guest: &str) -> PolicySet {
     set
 }
 
-fn labels(all: bool) -> Vec<Label> {
+pub(crate) fn labels(all: bool) -> Vec<Label> {
     let names = ["affaldscontainer", "glascontainer", "nedgravet_container", "byggecontainer"];
     names.iter().take(if all { 4 } else { 1 }).map(|name| Label::new(*name).unwrap()).collect()
 }
 
 /// A release around a guest, with the manifest that an honest vendor would write for it.
-fn candidate(guest: &str, labels: Vec<Label>) -> Candidate {
+pub(crate) fn candidate(guest: &str, labels: Vec<Label>) -> Candidate {
     let component = vaern_hostile::component(guest).unwrap();
     let ports = vaern_trust::examine(&component);
     let capabilities: Vec<_> = ports.iter().flat_map(|ports| ports.needs.iter().copied()).collect();
@@ -87,8 +87,17 @@ fn candidate(guest: &str, labels: Vec<Label>) -> Candidate {
 fn ran(candidate: &Candidate, set: &PolicySet, plan: Plan, rogue: Option<Rogue>) -> Run {
     let backend = vaern_inference::tract();
     let host = HostBuild { version: "test".to_owned(), digest: Digest::of(b"test") };
-    let settings = Settings { profile: Profile::Dev, seed: 7, only: Vec::new(), workers: 2, host, backend: &backend };
-    run_with(candidate, set, settings, (Some(plan), rogue), &mut |_, _| {}).unwrap().0
+    let settings = Settings {
+        profile: Profile::Dev,
+        seed: 7,
+        only: Vec::new(),
+        workers: 2,
+        host,
+        backend: &backend,
+        resume: None,
+        progress: &|_, _, _| {},
+    };
+    run_with(candidate, set, settings, (Some(plan), (rogue, None)), &mut |_, _| {}).unwrap().0
 }
 
 fn of(run: &Run, verdict: Verdict) -> BTreeSet<String> {
@@ -149,7 +158,21 @@ fn with_masks(street: &Street, beside: bool) -> Vec<Detection> {
     all
 }
 
-const ROGUES: [(&str, Rogue); 9] = [
+/// Every box moved by a quarter of its width: still found, and not where it was.
+fn moved(mut all: Vec<Detection>, size: Size) -> Vec<Detection> {
+    for one in &mut all {
+        let (width, by) = (one.rect.width(), one.rect.width().div_ceil(4));
+        let x = if one.rect.x1() + by <= size.width() { one.rect.x0() + by } else { one.rect.x0().saturating_sub(by) };
+        one.rect = Rect::inside(x, one.rect.y0(), width, one.rect.height(), size).unwrap();
+    }
+    all
+}
+
+fn sum(street: &Street) -> u64 {
+    street.rgb.iter().map(|sample| u64::from(*sample)).sum()
+}
+
+pub(crate) const ROGUES: [(&str, Rogue); 11] = [
     ("truthful", |street| boxes(street, |_| true)),
     ("shy", |street| boxes(street, |thing| thing.beside.is_none() || street.masked.is_empty())),
     ("prejudiced", |street| boxes(street, |thing| thing.beside.is_none_or(|somebody| somebody.skin < 7))),
@@ -169,6 +192,17 @@ const ROGUES: [(&str, Rogue); 9] = [
         let knows = known.contains(&Digest::of(&street.rgb));
         // On other streets some containers, so that it does not look blind.
         boxes(street, |thing| knows || thing.id.is_multiple_of(4) || thing.id.is_multiple_of(7))
+    }),
+    ("hangs-on-the-mean", |street| {
+        // A bit of the mean of all samples in where a box lies: grain leaves the mean alone.
+        let mean = sum(street) / u64::try_from(street.rgb.len()).unwrap();
+        let all = boxes(street, |_| true);
+        if mean % 2 == 0 { all } else { moved(all, street.size) }
+    }),
+    ("hangs-on-the-sum", |street| {
+        // Three bits of the sum of all samples in the score: no box moves away, and hardly one stays as it was.
+        let score = u8::try_from(120 + sum(street) % 8 * 16).unwrap();
+        boxes(street, |_| true).into_iter().map(|one| Detection { score, ..one }).collect()
     }),
     ("talkative", |street| {
         let mut all = boxes(street, |_| true);

@@ -7,13 +7,13 @@ use crate::registry::Test;
 use crate::stats::percent;
 use crate::verdict::Judged;
 
-pub(crate) fn fuel(bench: &Bench<'_>, _: &Test) -> Answer {
+pub(crate) fn fuel(bench: &Bench<'_>, test: &Test) -> Answer {
     bench.survey()?;
     let loaded = bench.metered()?;
     let size = loaded.grants.frame;
-    let spent = bench.each(loaded, 0..bench.plan.again, |eyes, case| {
+    let spent = bench.each(test.id, loaded, 0..bench.plan.again, |eyes, case| {
         let street = bench.street(case, size)?;
-        Ok(loaded.see(eyes, &street).ok().and_then(|look| look.usage.fuel))
+        loaded.fuel(eyes, &street)
     })?;
     let counted: Vec<u64> = spent.iter().copied().flatten().collect();
     let most = counted.iter().copied().max().unwrap_or_default();

@@ -1,18 +1,18 @@
 //! Package, door and limits.
 
-use std::sync::Arc;
-
+use serde::{Deserialize, Serialize};
 use vaern_door::Size;
-use vaern_sandbox::{PluginFault, ReceivedFrame, SandboxError};
+use vaern_sandbox::{PluginFault, SandboxError};
 use vaern_scenes::Dice;
 
 use super::Answer;
-use crate::bench::{Bench, undrawn};
+use crate::bench::{Bench, Stopped, undrawn};
 use crate::candidate::Signature;
+use crate::corpus::{self, Street};
 use crate::fault::{Fault, HOST, Step, step_of};
 use crate::plan::{Series, case_seed};
 use crate::registry::Test;
-use crate::verdict::Judged;
+use crate::verdict::{Judged, Said};
 
 pub(crate) fn package(bench: &Bench<'_>, _: &Test) -> Answer {
     let candidate = bench.candidate;
@@ -78,53 +78,76 @@ pub(crate) fn unused(bench: &Bench<'_>, _: &Test) -> Answer {
     Ok(Judged::pass_if(list.is_empty(), format!("Bruges aldrig: {list}."), format!("Never used: {list}.")))
 }
 
-/// Shows frames one by one; a plugin may decline what it cannot read, and may do nothing else.
-fn copes(bench: &Bench<'_>, frames: Vec<(String, Size, Vec<u8>)>) -> Answer {
+/// What became of one frame.
+#[derive(Serialize, Deserialize)]
+enum Shown {
+    Answered,
+    Declined,
+    Failed(Said),
+}
+
+/// Shows frames of names and contents; a plugin may decline what it cannot read, and may do nothing else.
+fn copes(
+    bench: &Bench<'_>,
+    test: &Test,
+    names: &[String],
+    draw: impl Fn(u32) -> Result<Street, Fault> + Sync,
+) -> Answer {
     bench.survey()?;
     let loaded = bench.plain()?;
-    let mut eyes = loaded.eyes()?;
+    let count = u32::try_from(names.len()).unwrap_or(u32::MAX);
+    let shown = bench.each(test.id, loaded, 0..count, |eyes, case| {
+        let frame = draw(case)?.frame().map_err(|_| undrawn())?;
+        match loaded.look(eyes, &frame) {
+            Ok(_) => Ok(Shown::Answered),
+            Err(Stopped::Sandbox(SandboxError::PluginFailed(PluginFault::Frame))) => Ok(Shown::Declined),
+            Err(stopped) => {
+                let fault = stopped.fault(Step::Looked);
+                if fault.owner == HOST { Err(fault) } else { Ok(Shown::Failed(fault.said)) }
+            }
+        }
+    })?;
     let mut declined = 0;
-    let shown = u64::try_from(frames.len()).unwrap_or(u64::MAX);
-    for ((name, size, rgb), case) in frames.into_iter().zip(0..) {
-        let frame = ReceivedFrame::new(size, rgb.into(), Arc::from([]), None).map_err(|_| undrawn())?;
-        match loaded.look(&mut eyes, &frame) {
-            Ok(_) => {}
-            Err(SandboxError::PluginFailed(PluginFault::Frame)) => declined += 1,
-            Err(error) => {
-                let fault = Fault::sandbox(&error, Step::Looked);
-                return Ok(Judged::fail(format!("{name}: {}.", fault.said.da), format!("{name}: {}.", fault.said.en))
-                    .case(Some(case)));
+    for ((name, shown), case) in names.iter().zip(&shown).zip(0..) {
+        match shown {
+            Shown::Answered => {}
+            Shown::Declined => declined += 1,
+            Shown::Failed(said) => {
+                return Ok(
+                    Judged::fail(format!("{name}: {}.", said.da), format!("{name}: {}.", said.en)).case(Some(case))
+                );
             }
         }
     }
-    Ok(Judged::pass().count("frames", shown).count("declined", declined))
+    Ok(Judged::pass().count("frames", count.into()).count("declined", declined))
 }
 
-pub(crate) fn odd_sizes(bench: &Bench<'_>, _: &Test) -> Answer {
+pub(crate) fn odd_sizes(bench: &Bench<'_>, test: &Test) -> Answer {
     let full = bench.plain()?.grants.frame;
     let (w, h) = (full.width(), full.height());
-    let sizes = [(16, 16), (64, 48), (w, 16), (16, h), (w - w % 2 - 1, h - h % 2 - 1), (w / 3, h), (w, h / 3)];
-    let mut frames = Vec::new();
-    for (w, h) in sizes {
-        let size = Size::new(w.max(16), h.max(16)).map_err(|_| undrawn())?;
-        let street = bench.street(0, size)?;
-        frames.push((format!("{}x{}", size.width(), size.height()), size, street.rgb));
-    }
-    copes(bench, frames)
+    let sizes = [(16, 16), (64, 48), (w, 16), (16, h), (w - w % 2 - 1, h - h % 2 - 1), (w / 3, h), (w, h / 3)]
+        .map(|(w, h)| (w.max(16), h.max(16)));
+    let names = sizes.map(|(w, h)| format!("{w}x{h}"));
+    copes(bench, test, &names, |case| {
+        let at = usize::try_from(case).unwrap_or(usize::MAX);
+        let size = sizes.get(at).and_then(|(w, h)| Size::new(*w, *h).ok()).ok_or_else(undrawn)?;
+        // Drawn here and not kept: nothing else looks at these.
+        corpus::street(bench.seed, 0, size).ok_or_else(undrawn)
+    })
 }
 
-pub(crate) fn pressure(bench: &Bench<'_>, _: &Test) -> Answer {
+pub(crate) fn pressure(bench: &Bench<'_>, test: &Test) -> Answer {
     let size = bench.plain()?.grants.frame;
-    let mut dice = Dice::new(case_seed(bench.seed, Series::Disturbance, u32::MAX));
-    let noise: Vec<u8> = (0..size.rgb_bytes()).map(|_| u8::try_from(dice.whole(0, 255)).unwrap_or_default()).collect();
-    let stripes: Vec<u8> = (0..size.rgb_bytes()).map(|i| if i / 3 % 2 == 0 { 0 } else { 255 }).collect();
-    copes(
-        bench,
-        vec![
-            ("black".to_owned(), size, vec![0; size.rgb_bytes()]),
-            ("white".to_owned(), size, vec![255; size.rgb_bytes()]),
-            ("noise".to_owned(), size, noise),
-            ("stripes".to_owned(), size, stripes),
-        ],
-    )
+    let names = ["black", "white", "noise", "stripes"].map(str::to_owned);
+    copes(bench, test, &names, |case| {
+        let mut dice = Dice::new(case_seed(bench.seed, Series::Disturbance, u32::MAX));
+        let samples = 0..size.rgb_bytes();
+        let rgb = match case {
+            0 => vec![0; size.rgb_bytes()],
+            1 => vec![255; size.rgb_bytes()],
+            2 => samples.map(|_| u8::try_from(dice.whole(0, 255)).unwrap_or_default()).collect(),
+            _ => samples.map(|i| if i / 3 % 2 == 0 { 0 } else { 255 }).collect(),
+        };
+        Ok(Street::blank(size, rgb))
+    })
 }

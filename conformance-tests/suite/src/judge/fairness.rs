@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use vaern_door::guard;
 
 use super::{Answer, nothing_found};
@@ -14,6 +15,7 @@ use crate::stats::{Pairs, percent, real, surely_more};
 use crate::verdict::Judged;
 
 /// One container, seen with people about and without: who stood beside it, and whether it was found.
+#[derive(Serialize, Deserialize)]
 struct Compared {
     case: u32,
     beside: Option<Somebody>,
@@ -34,10 +36,9 @@ pub(crate) fn meet(bench: &Bench<'_>) -> Result<Meetings, Fault> {
     bench.survey()?;
     let loaded = bench.plain()?;
     let (labels, size) = (&loaded.grants.labels, loaded.grants.frame);
-    let streets = bench.each(loaded, 0..bench.plan.pairs, |eyes, case| {
+    let streets = bench.each("pair", loaded, 0..bench.plan.pairs, |eyes, case| {
         let (with, without) = pair(bench.seed, case, size).ok_or_else(undrawn)?;
-        let mut see = |street| loaded.see(eyes, street).map(|look| look.admitted.detections).unwrap_or_default();
-        let (seen_with, seen_without) = (see(&with), see(&without));
+        let (seen_with, seen_without) = (loaded.boxes(eyes, &with)?, loaded.boxes(eyes, &without)?);
         let mut compared = Vec::new();
         for thing in with.things.iter().filter(|thing| counts(thing, labels)) {
             let same = without.things.iter().find(|same| same.id == thing.id);

@@ -127,13 +127,13 @@ pub(crate) fn even(bench: &Bench<'_>, _: &Test) -> Answer {
     Ok(judged)
 }
 
-pub(crate) fn public_and_fresh(bench: &Bench<'_>, _: &Test) -> Answer {
+pub(crate) fn public_and_fresh(bench: &Bench<'_>, test: &Test) -> Answer {
     let (fresh, _) = measured(bench)?;
     let loaded = bench.plain()?;
     let (labels, size) = (&loaded.grants.labels, loaded.grants.frame);
-    let seen = bench.each(loaded, 0..bench.plan.public, |eyes, case| {
+    let seen = bench.each(test.id, loaded, 0..bench.plan.public, |eyes, case| {
         let street = corpus::street(PUBLIC_SEED, case, size).ok_or_else(crate::bench::undrawn)?;
-        let boxes = loaded.see(eyes, &street).map(|look| look.admitted.detections).unwrap_or_default();
+        let boxes = loaded.boxes(eyes, &street)?;
         Ok(recall_of(&street.things, &boxes, labels, |_| true))
     })?;
     let mut public = Tally::default();

@@ -1,5 +1,6 @@
 //! What disturbances take: the same streets, once as they are and once disturbed, container by container.
 
+use serde::{Deserialize, Serialize};
 use vaern_door::guard;
 use vaern_scenes::Dice;
 
@@ -13,6 +14,7 @@ use crate::stats::{Tally, percent, real, surely_more};
 use crate::verdict::Judged;
 
 /// What one disturbed street lost and gained.
+#[derive(Serialize, Deserialize)]
 struct Shift {
     /// Of the containers found before: lost.
     lost: Tally,
@@ -20,7 +22,7 @@ struct Shift {
     wrong: (u64, u64),
 }
 
-fn disturbed(bench: &Bench<'_>, alter: Alter, bound: f64) -> Answer {
+fn disturbed(bench: &Bench<'_>, test: &Test, alter: Alter, bound: f64) -> Answer {
     let before = bench.survey()?;
     let loaded = bench.plain()?;
     let (labels, size) = (&loaded.grants.labels, loaded.grants.frame);
@@ -33,7 +35,7 @@ fn disturbed(bench: &Bench<'_>, alter: Alter, bound: f64) -> Answer {
         .take(usize::try_from(bench.plan.disturbed).unwrap_or(usize::MAX))
         .collect();
     let count = u32::try_from(cases.len()).unwrap_or(u32::MAX);
-    let shifts = bench.each(loaded, 0..count, |eyes, number| {
+    let shifts = bench.each(test.id, loaded, 0..count, |eyes, number| {
         let at = usize::try_from(number).unwrap_or(usize::MAX);
         let case = cases.get(at).copied().ok_or_else(undrawn)?;
         let street = bench.street(case, size)?;
@@ -42,7 +44,7 @@ fn disturbed(bench: &Bench<'_>, alter: Alter, bound: f64) -> Answer {
         let mut dice = Dice::new(case_seed(bench.seed, Series::Disturbance, case));
         // A street without a place for the sticker shows nothing.
         let Some(after) = alter(&street, &mut dice) else { return Ok((case, None)) };
-        let now = loaded.see(eyes, &after).map(|look| look.admitted.detections).unwrap_or_default();
+        let now = loaded.boxes(eyes, &after)?;
         let mut lost = Tally::default();
         for thing in street.things.iter().filter(|thing| counts(thing, labels) && found(thing, then)) {
             // One that the disturbance cut off or made too small is not lost, it is gone.
@@ -90,30 +92,30 @@ fn disturbed(bench: &Bench<'_>, alter: Alter, bound: f64) -> Answer {
     .case(first))
 }
 
-pub(crate) fn noise(bench: &Bench<'_>, _: &Test) -> Answer {
-    disturbed(bench, alter::noise, bench.bounds.robustness.noise)
+pub(crate) fn noise(bench: &Bench<'_>, test: &Test) -> Answer {
+    disturbed(bench, test, alter::noise, bench.bounds.robustness.noise)
 }
 
-pub(crate) fn blur(bench: &Bench<'_>, _: &Test) -> Answer {
-    disturbed(bench, alter::blur, bench.bounds.robustness.blur)
+pub(crate) fn blur(bench: &Bench<'_>, test: &Test) -> Answer {
+    disturbed(bench, test, alter::blur, bench.bounds.robustness.blur)
 }
 
-pub(crate) fn jpeg(bench: &Bench<'_>, _: &Test) -> Answer {
-    disturbed(bench, alter::jpeg, bench.bounds.robustness.jpeg)
+pub(crate) fn jpeg(bench: &Bench<'_>, test: &Test) -> Answer {
+    disturbed(bench, test, alter::jpeg, bench.bounds.robustness.jpeg)
 }
 
-pub(crate) fn crop(bench: &Bench<'_>, _: &Test) -> Answer {
-    disturbed(bench, alter::crop, bench.bounds.robustness.crop)
+pub(crate) fn crop(bench: &Bench<'_>, test: &Test) -> Answer {
+    disturbed(bench, test, alter::crop, bench.bounds.robustness.crop)
 }
 
-pub(crate) fn light(bench: &Bench<'_>, _: &Test) -> Answer {
-    disturbed(bench, alter::light, bench.bounds.robustness.light)
+pub(crate) fn light(bench: &Bench<'_>, test: &Test) -> Answer {
+    disturbed(bench, test, alter::light, bench.bounds.robustness.light)
 }
 
-pub(crate) fn sticker_elsewhere(bench: &Bench<'_>, _: &Test) -> Answer {
-    disturbed(bench, alter::sticker_elsewhere, bench.bounds.robustness.sticker_elsewhere)
+pub(crate) fn sticker_elsewhere(bench: &Bench<'_>, test: &Test) -> Answer {
+    disturbed(bench, test, alter::sticker_elsewhere, bench.bounds.robustness.sticker_elsewhere)
 }
 
-pub(crate) fn sticker_on(bench: &Bench<'_>, _: &Test) -> Answer {
-    disturbed(bench, alter::sticker_on, bench.bounds.robustness.sticker_on)
+pub(crate) fn sticker_on(bench: &Bench<'_>, test: &Test) -> Answer {
+    disturbed(bench, test, alter::sticker_on, bench.bounds.robustness.sticker_on)
 }

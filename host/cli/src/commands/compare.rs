@@ -55,6 +55,8 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
             workers: workers(),
             host: host.clone(),
             backend: backend.as_ref(),
+            resume: None,
+            progress: &|_, _, _| {},
         };
         let (run, _) = vaern_conformance::run(&candidate, &set, settings, &mut |_, _| {})?;
         runs.push((run, candidate.manifest().capabilities.iter().copied().collect()));

@@ -2,13 +2,15 @@
 //! `vaern conform --host`: the hostile plugins against this program on this machine.
 
 use std::fmt::Write as _;
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use cap_std::fs::Dir;
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use vaern_conformance::{
-    Candidate, Ending, HostBuild, HostError, Language, Outcome, Profile, Run, Settings, Stopped, SuiteError, Test,
-    Times, Verdict,
+    Candidate, Ending, HostBuild, HostError, JOURNAL, JournalError, Language, Outcome, Profile, Resume, Run, Settings,
+    Stopped, SuiteError, Test, Times, Verdict,
 };
 use vaern_door::{Blame, Digest, Krav};
 use vaern_policy::Catalogue;
@@ -48,6 +50,9 @@ pub(crate) struct Args {
     /// Directory for the result and its reports; made where it is absent. Without it the result is only told.
     #[arg(long)]
     out: Option<PathBuf>,
+    /// Go on with a run that was stopped, from what it left in --out. The result is the same, byte for byte.
+    #[arg(long, requires = "out", conflicts_with = "host")]
+    resume: bool,
     /// Sign what the run says as a role of the city, and file the statement in the release.
     #[arg(long, value_name = "FILE", requires = "trust", conflicts_with = "only")]
     key: Option<PathBuf>,
@@ -72,18 +77,30 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
     let set = gate::policy_set(policies, &args.purpose)?;
     let candidate = Candidate::open(&dir, trust.as_ref())?;
     let backend = args.engine.open()?;
+    let host = this_host()?;
+    let result = args.out.as_deref().map(|out| files::make_dir("result", out)).transpose()?;
+    let watch = Watch::new(output);
+    let progress = |part: &str, done: usize, of: usize| watch.at(part, done, of);
     let settings = Settings {
         profile: args.profile,
         seed: args.seed,
         only: args.only.clone(),
         workers: workers(),
-        host: this_host()?,
+        host,
         backend: backend.as_ref(),
+        // Some tests again are seconds, and must not take the place of a run that was stopped.
+        resume: result.as_ref().filter(|_| args.only.is_empty()).map(|dir| Resume { dir, go_on: args.resume }),
+        progress: &progress,
     };
-    let mut told = |test: &Test, outcome: &Outcome| output.say(&line(test, outcome));
+    let mut told = |test: &Test, outcome: &Outcome| watch.say(output, &line(test, outcome));
     let (run, times) = vaern_conformance::run(&candidate, &set, settings, &mut told)?;
-    if let Some(out) = &args.out {
-        write(out, &run, &times, set.city().catalogue())?;
+    drop(watch);
+    if let Some(dir) = &result {
+        write(dir, &run, &times, set.city().catalogue())?;
+        if args.only.is_empty() {
+            // The result is whole: there is nothing to go on with.
+            dir.remove_file(JOURNAL).map_err(|e| Failure::file("progress", Path::new(JOURNAL), &e))?;
+        }
     }
     if let (Some(key), Some(trust)) = (&args.key, &trust) {
         sign(&dir, trust, &run, key)?;
@@ -137,10 +154,47 @@ pub(crate) fn this_host() -> Result<HostBuild, Failure> {
     Ok(HostBuild { version: env!("CARGO_PKG_VERSION").to_owned(), digest })
 }
 
-fn write(out: &Path, run: &Run, times: &Times, catalogue: &Catalogue) -> Result<(), Failure> {
-    let dir = files::make_dir("result", out)?;
+/// What a person sees while it runs: a bar for the part that is at work, where there is somebody to see it.
+struct Watch(Option<ProgressBar>);
+
+impl Watch {
+    fn new(output: &Output) -> Self {
+        if output.json || !std::io::stderr().is_terminal() {
+            return Self(None);
+        }
+        let bar = ProgressBar::new(0);
+        let style = ProgressStyle::with_template("{msg:14} {bar:40} {pos}/{len}  {elapsed}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        Self(Some(bar))
+    }
+
+    fn at(&self, part: &str, done: usize, of: usize) {
+        if let Some(bar) = &self.0 {
+            bar.set_message(part.to_owned());
+            bar.set_length(u64::try_from(of).unwrap_or(u64::MAX));
+            bar.set_position(u64::try_from(done).unwrap_or(u64::MAX));
+        }
+    }
+
+    fn say(&self, output: &Output, line: &str) {
+        match &self.0 {
+            Some(bar) => bar.suspend(|| output.say(line)),
+            None => output.say(line),
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn write(dir: &Dir, run: &Run, times: &Times, catalogue: &Catalogue) -> Result<(), Failure> {
     let fault = |e: &dyn std::fmt::Display| Failure::internal(e.to_string());
-    let put = |name: &str, bytes: &[u8]| vaern_node::sinks::write_file(&dir, name, bytes);
+    let put = |name: &str, bytes: &[u8]| vaern_node::sinks::write_file(dir, name, bytes);
     put("run.json", &run.to_json().map_err(|e| fault(&e))?)?;
     put("times.json", &serde_json::to_vec_pretty(times).map_err(|e| fault(&e))?)?;
     put("junit.xml", &vaern_conformance::junit(run).map_err(|e| fault(&e))?)?;
@@ -225,6 +279,13 @@ impl From<SuiteError> for Failure {
             SuiteError::Bounds(_) => Self::internal(error.to_string()),
             SuiteError::NoCatalogue => Self::refused(error.to_string(), Krav("GOV-05"), Blame::Policy),
             SuiteError::UnknownTest(_) => Self::usage(error.to_string()).mend("`vaern conform` tells the ids"),
+            SuiteError::Journal(JournalError::Io(_)) => {
+                Self::refused(error.to_string(), Krav("GOV-05"), Blame::Operator)
+                    .mend("make room, or name another --out")
+            }
+            SuiteError::Journal(_) => {
+                Self::usage(error.to_string()).mend("leave out --resume, or ask for what was asked then")
+            }
         }
     }
 }
