@@ -15,13 +15,16 @@ use vaern_scenes::{Light, Weather};
 
 use crate::bounds::Bounds;
 use crate::candidate::Candidate;
+use crate::coco::Seen;
 use crate::corpus::{self, Street, Thing};
 pub(crate) use crate::eyes::{Eyes, Loaded, Look, Stopped};
 use crate::fault::{Fault, HOST, Step};
 use crate::journal::Journal;
 use crate::judge::fairness::{self, Meetings};
+use crate::judge::real;
 use crate::plan::Plan;
-use crate::run::Progress;
+use crate::run::{Given, Progress};
+use crate::sealed::may_be_kept;
 use crate::verdict::Said;
 
 /// Streets that are kept once drawn: 180 MB at most, of 1280 x 720 pixels.
@@ -45,6 +48,9 @@ pub(crate) struct Bench<'a> {
     metered: OnceLock<Result<Loaded, Fault>>,
     survey: OnceLock<Result<Vec<Sight>, Fault>>,
     meetings: OnceLock<Result<Meetings, Fault>>,
+    pictures: OnceLock<Result<Vec<Seen>, Fault>>,
+    /// What the city or the vendor gave beside the release.
+    pub(crate) given: Given<'a>,
     #[cfg(test)]
     pub(crate) rogue: Option<Rogue>,
     #[cfg(test)]
@@ -66,16 +72,16 @@ pub(crate) struct Sight {
 
 impl<'a> Bench<'a> {
     pub(crate) fn new(
-        candidate: &'a Candidate,
-        set: &'a PolicySet,
+        (candidate, set): (&'a Candidate, &'a PolicySet),
         backend: &'a dyn Backend,
         plan: Plan,
         bounds: Bounds,
         (seed, workers): (u64, usize),
         (journal, progress): (&'a Journal, Progress<'a>),
+        given: Given<'a>,
     ) -> Self {
         let (plain, metered) = (OnceLock::new(), OnceLock::new());
-        let (survey, meetings) = (OnceLock::new(), OnceLock::new());
+        let (survey, meetings, pictures) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
         Self {
             candidate,
             set,
@@ -91,6 +97,8 @@ impl<'a> Bench<'a> {
             metered,
             survey,
             meetings,
+            pictures,
+            given,
             #[cfg(test)]
             rogue: None,
             #[cfg(test)]
@@ -111,6 +119,39 @@ impl<'a> Bench<'a> {
     /// The streets with and without people.
     pub(crate) fn meetings(&self) -> Result<&Meetings, Fault> {
         self.meetings.get_or_init(|| fairness::meet(self)).as_ref().map_err(Clone::clone)
+    }
+
+    /// What was said of the labelled pictures. Of a sealed corpus nothing is written down on the way.
+    pub(crate) fn pictures(&self) -> Result<&[Seen], Fault> {
+        let made = self.pictures.get_or_init(|| {
+            let corpus = self.given.corpus().ok_or_else(|| {
+                let said = Said::new("der er ikke givet mærkede billeder", "no labelled pictures were given");
+                Fault::new(HOST, Step::Looked, said)
+            })?;
+            // A plugin that could not answer for the first street is not asked again.
+            if let Some(Err(fault)) = self.survey.get() {
+                return Err(fault.clone());
+            }
+            let loaded = self.plain()?;
+            let size = loaded.grants.frame;
+            let count = u32::try_from(corpus.pictures.len()).unwrap_or(u32::MAX);
+            let work = |eyes: &mut Eyes, case: u32| {
+                let number = usize::try_from(case).unwrap_or(usize::MAX);
+                let street = real::picture(self, number, size)?;
+                let look = match loaded.see(eyes, &street).map_err(|stopped| stopped.fault(Step::Looked)) {
+                    Err(fault) if fault.owner == HOST => return Err(fault),
+                    look => look,
+                };
+                let groups = corpus.pictures.get(number).map(|picture| picture.groups.clone()).unwrap_or_default();
+                Ok(Seen { things: street.things, groups, look })
+            };
+            if may_be_kept(self.given.sealed.is_some()) {
+                return self.each("picture", loaded, 0..count, work);
+            }
+            let cases: Vec<u32> = (0..count).collect();
+            Ok(self.shared("picture", loaded, &cases, work)?.into_iter().map(|(_, seen)| seen).collect())
+        });
+        made.as_deref().map_err(Clone::clone)
     }
 
     /// The release as a node runs it, but for the wall.
@@ -167,6 +208,21 @@ impl<'a> Bench<'a> {
             Ok(all)
         });
         made.as_deref().map_err(Clone::clone)
+    }
+
+    /// What was said of the first streets, as many as are looked at again: without the rest where nobody has asked for it.
+    pub(crate) fn first(&self) -> Result<Vec<Sight>, Fault> {
+        let again = usize::try_from(self.plan.again).unwrap_or(usize::MAX);
+        match self.survey.get() {
+            Some(Ok(all)) => Ok(all.iter().take(again).cloned().collect()),
+            Some(Err(fault)) => Err(fault.clone()),
+            None => self.sights(0..self.plan.again.min(self.plan.street)),
+        }
+    }
+
+    /// The survey, if some test has asked for it and it could be made.
+    pub(crate) fn surveyed(&self) -> Option<&[Sight]> {
+        self.survey.get().and_then(|survey| survey.as_deref().ok())
     }
 
     /// The first fault of all: none where every street was answered for.

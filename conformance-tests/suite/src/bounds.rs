@@ -14,6 +14,9 @@ pub(crate) struct Bounds {
     pub(crate) fairness: Fairness,
     pub(crate) output: Output,
     pub(crate) cost: Cost,
+    pub(crate) corpus: Corpus,
+    pub(crate) authority: Authority,
+    pub(crate) gate: Gate,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -60,6 +63,45 @@ pub(crate) struct Output {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Cost {
     pub(crate) memory: f64,
+}
+
+/// Labelled pictures.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Corpus {
+    pub(crate) least_recall: f64,
+    pub(crate) least_precision: f64,
+    pub(crate) group_gap: f64,
+    pub(crate) least_group: u64,
+    pub(crate) trigger: f64,
+}
+
+/// The city's own runs.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Authority {
+    pub(crate) attempts: u32,
+}
+
+/// The host's own gate.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Gate {
+    pub(crate) face: f64,
+    pub(crate) person: f64,
+    pub(crate) plate: f64,
+    pub(crate) patched: f64,
+    pub(crate) group_gap: f64,
+    pub(crate) least: u64,
+    pub(crate) least_group: u64,
+}
+
+/// How many attempts on a sealed corpus every vendor has.
+///
+/// # Errors
+/// What is wrong with the bounds: a fault of the build.
+pub fn attempts_of_each() -> Result<u32, toml::de::Error> {
+    Bounds::of_this_build().map(|(bounds, _)| bounds.authority.attempts)
 }
 
 impl Bounds {

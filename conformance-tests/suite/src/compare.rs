@@ -97,6 +97,7 @@ pub fn compare(runs: &[(Run, BTreeSet<Interface>)]) -> Result<Comparison, Compar
             (run.profile == first.profile, "profile"),
             (run.seed == first.seed, "seed"),
             (run.engine == first.engine, "engine"),
+            (run.corpus == first.corpus, "corpus"),
         ] {
             if !alike && guard::stands("conformance.alike") {
                 return Err(CompareError::Unlike(name(), what));
@@ -167,15 +168,21 @@ mod tests {
             basis: Basis {
                 catalogue: Version::new("0.1.0").unwrap(),
                 catalogue_digest: digest,
+                krav: BTreeMap::new(),
                 policy: digest,
+                rules: digest,
                 suite: SUITE_VERSION.to_owned(),
                 bounds: digest,
             },
             profile: Profile::Vendor,
             seed: 1,
             engine: "tract".to_owned(),
-            ending: Some(crate::run::ending(std::slice::from_ref(&outcome))),
+            corpus: None,
+            authority: None,
+            deviations: Vec::new(),
+            ending: Some(crate::run::ending(std::slice::from_ref(&outcome), &[])),
             outcomes: vec![outcome],
+            examples: Vec::new(),
         };
         (run, BTreeSet::from([Interface::Models]))
     }

@@ -11,14 +11,22 @@
 //! Nothing here counts a test that was not run as passed: what could not be shown is `unproven`, and that fails.
 
 mod alter;
+mod attempts;
 mod bench;
 mod bounds;
 mod candidate;
 mod claims;
+mod coco;
+mod commitment;
 mod compare;
 mod corpus;
+#[cfg(test)]
+mod corpus_tests;
+mod deviation;
+mod examples;
 mod eyes;
 mod fault;
+mod gate;
 mod host;
 mod journal;
 mod judge;
@@ -32,21 +40,32 @@ mod report;
 #[cfg(test)]
 mod resume_tests;
 mod run;
+mod sealed;
+mod since;
 mod stats;
 mod table;
 #[cfg(test)]
 mod table_tests;
 mod verdict;
 
+pub use attempts::{ATTEMPTS, About, Attempt, AttemptError, Attempts, Entered};
+pub use bounds::attempts_of_each;
 pub use candidate::Candidate;
+pub use coco::{Corpus, CorpusError, For, LABELS};
+pub use commitment::{Commitment, NoRandomness, Opening, commit};
 pub use compare::{COMPARISON_FORMAT, CompareError, Compared, Comparison, LINES, compare};
+pub use deviation::{Deviation, DeviationError, Deviations};
+pub use examples::{Example, Shows};
+pub use gate::{GATE_FORMAT, GateResult, GateRun, GateUnderTest, gate};
 pub use host::{HOST_FORMAT, HostError, HostRun, Stopped, host};
 pub use journal::{JOURNAL, JournalError};
 pub use plan::{Profile, ProfileError};
 pub use registry::{AREAS, Level, Method, SUITE_VERSION, TESTS, Test, is_id, test};
 pub use report::{Language, assessment_results, comparison_html, html, junit, test_result};
 pub use run::{
-    Basis, Ending, FORMAT, HostBuild, Progress, Resume, Run, RunError, Settings, SuiteError, Tested, Times,
-    catalogue_digest, ending, run,
+    AuthorityPart, Basis, CorpusPart, Ending, FORMAT, Given, HostBuild, Progress, Resume, Run, RunError, Settings,
+    SuiteError, Tested, Times, catalogue_digest, ending, lets_pass, needless, run, unasked,
 };
+pub use sealed::{GENERATOR, Generator, Sealed, TRIGGERS, seal};
+pub use since::{SinceError, Touched, merged, touched};
 pub use verdict::{Figure, Outcome, Said, Verdict};

@@ -68,15 +68,22 @@ impl Test {
         self.id.split('-').nth(1).unwrap_or_default()
     }
 
-    /// Whether a run of this profile asks it. While a plugin is being written nobody has signed it yet.
+    /// Whether a run of this profile asks it; `pictures` tells whether labelled ones are given. While a plugin is being written nobody
+    /// has signed it yet.
     #[must_use]
-    pub fn asked(&self, profile: Profile) -> bool {
-        profile > Profile::Dev || self.id != "KT-PKG-002P"
+    pub fn asked(&self, profile: Profile, pictures: bool) -> bool {
+        match self.id {
+            "KT-PKG-002P" => profile > Profile::Dev,
+            // Asked wherever labelled pictures are given, and of the city always.
+            "KT-COR-001P" | "KT-COR-002P" | "KT-COR-003N" => pictures || profile == Profile::Authority,
+            "KT-COR-004N" | "KT-COR-005N" | "KT-ENV-004N" => profile == Profile::Authority,
+            _ => true,
+        }
     }
 }
 
 /// The areas: letters, Danish, English.
-pub const AREAS: [(&str, &str, &str); 11] = [
+pub const AREAS: [(&str, &str, &str); 12] = [
     ("PKG", "Pakke og underskrift", "Package and signature"),
     ("DOR", "Dør og adgange", "Door and grants"),
     ("LIM", "Grænser", "Limits"),
@@ -84,6 +91,7 @@ pub const AREAS: [(&str, &str, &str); 11] = [
     ("OUT", "Svarets disciplin", "Discipline of answers"),
     ("ENV", "Opførsel under prøve", "Conduct under test"),
     ("QUA", "Træfsikkerhed", "Quality"),
+    ("COR", "Mærkede billeder", "Labelled pictures"),
     ("ROB", "Robusthed", "Robustness"),
     ("FAI", "Ligebehandling", "Fairness"),
     ("COS", "Omkostning", "Cost"),

@@ -12,7 +12,7 @@ use vaern_door::Digest;
 use crate::candidate::Candidate;
 use crate::journal::{JOURNAL, JournalError};
 use crate::plan::{Plan, Profile};
-use crate::run::{HostBuild, MadeUp, Progress, Resume, Run, Settings, SuiteError, run_with};
+use crate::run::{Given, HostBuild, MadeUp, Progress, Resume, Run, Settings, SuiteError, run_with};
 use crate::table_tests::{ROGUES, candidate, labels, small};
 use crate::verdict::Verdict;
 
@@ -28,7 +28,8 @@ fn ran(
     let host = HostBuild { version: "test".to_owned(), digest: Digest::of(b"test") };
     let set = small(if candidate.name.starts_with("loop") { "loop" } else { "rogue" });
     let (profile, only) = (Profile::Dev, Vec::new());
-    let settings = Settings { profile, seed, only, workers: 2, host, backend: &backend, resume, progress };
+    let given = Given::default();
+    let settings = Settings { profile, seed, only, workers: 2, host, backend: &backend, resume, progress, given };
     run_with(candidate, &set, settings, (Some(PLAN), made_up), &mut |_, _| {}).map(|(run, _)| run)
 }
 

@@ -51,6 +51,10 @@ enum Command {
     /// Releases side by side on the same streets, under the same rules.
     #[cfg(feature = "compiler")]
     Compare(commands::compare::Args),
+    /// For the city: the sealed corpus, the seeds that it commits to, and the ledger of attempts.
+    #[cfg(feature = "compiler")]
+    #[command(subcommand)]
+    Corpus(commands::corpus::Command),
     /// Make and show signing keys.
     #[command(subcommand)]
     Keys(commands::keys::Command),
@@ -120,6 +124,8 @@ fn main() -> ExitCode {
         Command::Plugin(command) => commands::plugin::run(&command, &output),
         #[cfg(feature = "compiler")]
         Command::Compare(args) => commands::compare::run(&args, &output),
+        #[cfg(feature = "compiler")]
+        Command::Corpus(command) => commands::corpus::run(&command, &output),
         #[cfg(feature = "compiler")]
         Command::Conform(args) => commands::conform::run(&args, &output),
         Command::Keys(command) => commands::keys::run(&command, &output),

@@ -6,6 +6,7 @@ pub(crate) mod door;
 pub(crate) mod fairness;
 pub(crate) mod output;
 pub(crate) mod quality;
+pub(crate) mod real;
 pub(crate) mod robustness;
 pub(crate) mod steady;
 

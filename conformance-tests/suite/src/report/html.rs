@@ -8,7 +8,7 @@ use vaern_policy::Catalogue;
 
 use super::plot::{Row, escaped, intervals};
 use crate::registry::{AREAS, Level, Test};
-use crate::run::{Ending, Run};
+use crate::run::{Ending, Run, needless};
 use crate::verdict::{Figure, Outcome, Said, Verdict};
 
 /// The language of a report.
@@ -50,6 +50,8 @@ pub fn html(run: &Run, catalogue: &Catalogue, language: Language) -> String {
     page.verdict(&mut out);
     page.facts(&mut out);
     page.findings(&mut out);
+    page.deviations(&mut out);
+    page.pictures(&mut out);
     page.figures(&mut out);
     page.tests(&mut out);
     page.krav(&mut out);
@@ -87,7 +89,7 @@ impl Page<'_> {
         let _ = write!(
             out,
             "<!doctype html>\n<html lang=\"{lang}\">\n<head>\n<meta charset=\"utf-8\">\n\
-<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\">\n\
+<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'\">\n\
 <meta name=\"referrer\" content=\"no-referrer\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
 <title>Værn: {title}, {name}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<header>\n\
 <p class=\"bar\"><span>Værn · {title}</span><a href=\"{}\" hreflang=\"{}\">{other_name}</a></p>\n<h1>{name}</h1>\n\
@@ -155,8 +157,8 @@ impl Page<'_> {
             out,
             "<p class=\"caution\">{}</p>",
             self.w(
-                "Alle tal er fra tegnede gader. De viser, om plugin'et holder reglerne, og om det opfører sig ens; de siger intet om, hvor godt det ser på rigtige gader. En prøve er heller ingen godkendelse: den giver byens roller.",
-                "All figures are from drawn streets. They show whether the plugin keeps the rules and is consistent; they say nothing of how well it sees on real streets. Nor is a test an approval: that is for the city's roles to give."
+                "Tallene er fra tegnede gader, hvor intet andet står ved dem. De viser, om plugin'et holder reglerne, og om det opfører sig ens; de siger intet om, hvor godt det ser på rigtige gader. En prøve er heller ingen godkendelse: den giver byens roller.",
+                "Figures are from drawn streets, unless they say otherwise. They show whether the plugin keeps the rules and is consistent; they say nothing of how well it sees on real streets. Nor is a test an approval: that is for the city's roles to give."
             )
         );
     }
@@ -188,6 +190,37 @@ impl Page<'_> {
             self.w("Omfang", "Profile"),
             &format!("{}, {} {}, {}", run.profile, self.w("frø", "seed"), run.seed, escaped(&run.engine)),
         );
+        if let Some(corpus) = &run.corpus {
+            let kind = if corpus.sealed { self.w("forseglet", "sealed") } else { self.w("åben", "open") };
+            let pictures = self.w("billeder", "pictures");
+            row(
+                self.w("Mærkede billeder", "Labelled pictures"),
+                &format!("{} {pictures}, {kind} {}", corpus.pictures, code(corpus.digest)),
+            );
+        }
+        if let Some(part) = &run.authority {
+            row(
+                self.w("Forsøg", "Attempt"),
+                &format!(
+                    "{} {} {}, {} {}",
+                    part.attempt,
+                    self.w("af", "of"),
+                    part.of,
+                    self.w("linje i bogen", "line of the ledger"),
+                    code(part.ledger)
+                ),
+            );
+            row(
+                self.w("Frøet", "The seed"),
+                &format!(
+                    "{} {} {} {}",
+                    self.w("bundet", "committed to"),
+                    escaped(&part.committed),
+                    self.w("som", "as"),
+                    code(part.seed)
+                ),
+            );
+        }
         out.push_str("</dl>\n");
     }
 
@@ -222,6 +255,43 @@ impl Page<'_> {
         }
     }
 
+    /// What is let pass for a time: by whom, why, and how long.
+    fn deviations(&self, out: &mut String) {
+        if self.run.deviations.is_empty() {
+            return;
+        }
+        let _ = writeln!(
+            out,
+            "<h2>{}</h2>\n<table><thead><tr><th scope=\"col\">{}</th><th scope=\"col\">Krav</th><th scope=\"col\">{}</th><th scope=\"col\">{}</th><th scope=\"col\">{}</th></tr></thead><tbody>",
+            self.w("Afvigelser", "Deviations"),
+            self.w("Prøve", "Test"),
+            self.w("Hvem svarer for den", "Who answers for it"),
+            self.w("Grund", "Reason"),
+            self.w("Til og med", "Until"),
+        );
+        let needless = needless(&self.run.outcomes, &self.run.deviations);
+        for one in &self.run.deviations {
+            let needed = if needless.contains(&one) {
+                self.w(
+                    "<span class=\"why\">Prøven er bestået: afvigelsen er ikke længere nødvendig, og skal tages væk.</span>",
+                    "<span class=\"why\">The test passed: the deviation is no longer needed, and must be taken away.</span>",
+                )
+            } else {
+                ""
+            };
+            let _ = writeln!(
+                out,
+                "<tr><td class=\"id\">{}</td><td>{}</td><td>{}</td><td>{}{needed}</td><td class=\"id\">{}</td></tr>",
+                escaped(&one.test),
+                escaped(&one.krav),
+                escaped(one.owner.as_str()),
+                escaped(&one.reason),
+                one.expires,
+            );
+        }
+        out.push_str("</tbody></table>\n");
+    }
+
     fn turn(&self, blame: Blame) -> &'static str {
         match blame {
             Blame::Vendor => self.language.pick("leverandøren", "the vendor"),
@@ -229,6 +299,29 @@ impl Page<'_> {
             Blame::Operator => self.language.pick("driften", "the operator"),
             Blame::Host => self.language.pick("vaern selv", "vaern itself"),
         }
+    }
+
+    /// Drawn streets with what was found on them.
+    fn pictures(&self, out: &mut String) {
+        let figures: Vec<String> = self
+            .run
+            .examples
+            .iter()
+            .filter_map(|example| super::picture::figure(self.run.seed, example, self.language))
+            .collect();
+        if figures.is_empty() {
+            return;
+        }
+        let _ = writeln!(
+            out,
+            "<h2>{}</h2>\n<p>{}</p>\n<div class=\"streets\">{}</div>",
+            self.w("Hvad plugin'et så", "What the plugin saw"),
+            self.w(
+                "Tegnede gader, som plugin'et fik dem: mennesker, ansigter og nummerplader er dækket. Fuld blå ramme: plugin'ets kasse. Grøn: en container, der blev fundet. Stiplet rød: en, der blev overset.",
+                "Drawn streets as the plugin got them: people, faces and plates are covered. Solid blue: a box of the plugin. Green: a container that was found. Dashed red: one that was missed."
+            ),
+            figures.join("\n"),
+        );
     }
 
     fn figures(&self, out: &mut String) {
@@ -257,6 +350,13 @@ impl Page<'_> {
                 shares(outcome),
                 (0, 10_000),
             );
+        }
+        if let Some(outcome) = of("KT-COR-003N") {
+            let title = self.w(
+                "Andel af containerne på mærkede billeder, der findes",
+                "Share of the containers on labelled pictures that are found",
+            );
+            plot(title, shares(outcome), (0, 10_000));
         }
         if let Some(outcome) = of("KT-QUA-001P").filter(|o| !o.figures.is_empty()).or_else(|| of("KT-QUA-003P")) {
             plot(self.w("Fundet, og rigtigt fundet", "Recall and precision"), shares(outcome), (0, 10_000));

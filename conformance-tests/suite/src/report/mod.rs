@@ -3,6 +3,7 @@
 mod html;
 mod junit;
 mod oscal;
+mod picture;
 mod plot;
 mod side_by_side;
 mod statement;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::registry::{Method, Test};
-use crate::run::Run;
+use crate::run::{Run, lets_pass};
 use crate::verdict::{Outcome, Verdict};
 
 /// The version of OSCAL that is written: that of the catalogue's export.
@@ -110,7 +110,11 @@ fn observation(test: &Test, outcome: &Outcome, run: &Run, uuid: &str, at: &str) 
     if outcome.verdict != Verdict::Pass
         && let Some(object) = value.as_object_mut()
     {
-        object.insert("remarks".to_owned(), Value::String(format!("{}\n{}", test.mend, run.replay(test.id))));
+        let mut remarks = format!("{}\n{}", test.mend, run.replay(test.id));
+        if let Some(one) = lets_pass(outcome, &run.deviations) {
+            remarks += &format!("\nDeviation until {}, owner {}: {}", one.expires, one.owner, one.reason);
+        }
+        object.insert("remarks".to_owned(), Value::String(remarks));
     }
     value
 }

@@ -28,6 +28,9 @@ pub(crate) struct Args {
     /// Secret key files of those who sign, each in its role.
     #[arg(long = "key", required = true)]
     keys: Vec<PathBuf>,
+    /// What `vaern corpus gate` found, signed: an approval does not rest on a gate below its floors.
+    #[arg(long, value_name = "FILE")]
+    gate_result: Option<PathBuf>,
     /// Sign what is shown. Without this the statement is shown; on a terminal you are asked, else nothing is written.
     #[arg(long)]
     yes: bool,
@@ -45,6 +48,11 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
     let dir = files::open_dir("release", &args.release)?;
     let trust = trust_root(&args.trust)?;
     let (draft, dpia) = draft(&args.draft)?;
+    let lets_pass = under_deviations(&dir, &trust, &draft)?;
+    #[cfg(feature = "compiler")]
+    if let Some(path) = &args.gate_result {
+        gate_holds(path, &trust)?;
+    }
     let signers = signers(&args.keys)?;
     let signing: Vec<(&Name, &SigningKeyPair)> = signers.iter().map(|(owner, pair)| (&owner.role, pair)).collect();
     let roles: Vec<&Name> = signing.iter().map(|(role, _)| *role).collect();
@@ -55,16 +63,48 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
     let lines = if signs && !args.yes {
         format!("Approved and signed: {release}")
     } else if signs {
-        format!("{}\n{statement}\n\nApproved and signed: {release}", rests_on(&dpia))
+        format!("{}{lets_pass}\n{statement}\n\nApproved and signed: {release}", rests_on(&dpia))
     } else {
         format!(
-            "{}\n{statement}\n\nNothing was signed. Run the same command with --yes to sign exactly this.",
+            "{}{lets_pass}\n{statement}\n\nNothing was signed. Run the same command with --yes to sign exactly this.",
             rests_on(&dpia)
         )
     };
     let statement = serde_json::from_str(&statement).map_err(|e| Failure::internal(e.to_string()))?;
     let roles = roles.into_iter().cloned().collect();
     output.result(&Decision { release, signed: signs, roles, statement }, &lines)
+}
+
+/// The deviations that the release's result lets pass, one a line. An approval does not outlast any of them.
+fn under_deviations(dir: &Dir, trust: &vaern_trust::TrustRoot, draft: &ApprovalDraft) -> Result<String, Failure> {
+    let release = vaern_trust::Release::open(dir)?.verify(trust)?;
+    let Some(result) = release.borne_by(trust, &draft.catalogue)? else { return Ok(String::new()) };
+    let named =
+        result.configuration.iter().filter_map(|part| part.name.strip_prefix("deviation-")?.split_once("-until-"));
+    let all: Vec<(&str, &str)> = named.collect();
+    for (test, until) in &all {
+        let last: jiff::civil::Date = until.parse().map_err(|_| Failure::internal("a deviation without an end"))?;
+        let ends = draft.expires.map(|at| at.to_zoned(jiff::tz::TimeZone::UTC).date());
+        if ends.is_none_or(|ends| ends > last) {
+            let what = format!("the approval lasts longer than the deviation from {test}, which ends on {until}");
+            return Err(Failure::refused(what, Krav("GOV-04"), Blame::Policy).mend("let the approval expire no later"));
+        }
+    }
+    let lines: String = all.iter().map(|(test, until)| format!("  {test} until {until}\n")).collect();
+    Ok(if all.is_empty() { lines } else { format!("{} deviation(s) are let pass:\n{lines}", all.len()) })
+}
+
+/// A gate that does not reach its floors bears no approval (MIN-01).
+#[cfg(feature = "compiler")]
+fn gate_holds(path: &Path, trust: &vaern_trust::TrustRoot) -> Result<(), Failure> {
+    use vaern_trust::{Authority, open_file};
+    let bytes = files::read("gate result", path, 1 << 20)?;
+    let signed = open_file::<vaern_conformance::GateResult>(&bytes, trust, Authority::TestResult)?;
+    if signed.file().holds {
+        return Ok(());
+    }
+    Err(Failure::refused("the gate does not reach its floors on the corpus of people", Krav("MIN-01"), Blame::Policy)
+        .mend("`vaern corpus gate` says where; mend the masking policy or its models"))
 }
 
 /// Reads the draft, and the DPIA record that it names: a file beside it. Without the record itself nothing is approved.

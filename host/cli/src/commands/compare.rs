@@ -57,6 +57,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
             backend: backend.as_ref(),
             resume: None,
             progress: &|_, _, _| {},
+            given: vaern_conformance::Given::default(),
         };
         let (run, _) = vaern_conformance::run(&candidate, &set, settings, &mut |_, _| {})?;
         runs.push((run, candidate.manifest().capabilities.iter().copied().collect()));

@@ -9,14 +9,16 @@ use cap_std::fs::Dir;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use vaern_conformance::{
-    Candidate, Ending, HostBuild, HostError, JOURNAL, JournalError, Language, Outcome, Profile, Resume, Run, Settings,
-    Stopped, SuiteError, Test, Times, Verdict,
+    Candidate, Corpus, Deviation, Deviations, Ending, Given, HostBuild, HostError, JOURNAL, JournalError, Language,
+    Outcome, Profile, Resume, Run, Settings, SinceError, Stopped, SuiteError, Test, Times, Touched, Verdict, merged,
+    needless, touched,
 };
 use vaern_door::{Blame, Digest, Krav};
 use vaern_policy::Catalogue;
-use vaern_trust::TrustRoot;
+use vaern_trust::{Authority, TrustRoot, open_file};
 
 use crate::commands::approve::signers;
+use crate::commands::corpus::AuthorityArgs;
 use crate::commands::demo::MODEL;
 use crate::commands::gate::{self, Engine, Purpose, Wall, trust_root};
 use crate::commands::run::workers;
@@ -35,7 +37,8 @@ pub(crate) struct Args {
     /// The city's policy directory: the same rules and limits as on a node.
     #[arg(long, required_unless_present = "host")]
     policies: Option<PathBuf>,
-    /// How thorough: `dev` in seconds while a plugin is being written, `vendor` in minutes: what is submitted.
+    /// How thorough: `dev` in seconds while a plugin is being written, `vendor` in minutes: what is submitted, `authority` for the
+    /// city: the same on a seed that was committed to, and on the sealed corpus.
     #[arg(long, default_value = "dev")]
     profile: Profile,
     /// The seed that streets are drawn from.
@@ -54,8 +57,19 @@ pub(crate) struct Args {
     #[arg(long, requires = "out", conflicts_with = "host")]
     resume: bool,
     /// Sign what the run says as a role of the city, and file the statement in the release.
-    #[arg(long, value_name = "FILE", requires = "trust", conflicts_with = "only")]
+    #[arg(long, value_name = "FILE", requires = "trust")]
     key: Option<PathBuf>,
+    /// Labelled pictures in COCO form (`corpus.json`), masked: absolute floors apply to them.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["host", "sealed"])]
+    corpus: Option<PathBuf>,
+    /// Deviations, signed by a role of the city: failures that are let pass for a time.
+    #[arg(long, value_name = "FILE", requires = "trust")]
+    deviations: Option<PathBuf>,
+    /// Go on from the `run.json` of an older catalogue: what a new or changed krav touches is run again, the rest is taken from there.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["only", "resume", "host", "sealed"])]
+    since: Option<PathBuf>,
+    #[command(flatten)]
+    authority: AuthorityArgs,
     #[command(flatten)]
     purpose: Purpose,
     #[command(flatten)]
@@ -72,41 +86,101 @@ struct Told<'r> {
 
 pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
     let (Some(release), Some(policies)) = (&args.release, &args.policies) else { return host(args, output) };
+    if args.key.is_some() && !args.only.is_empty() && args.authority.sealed.is_none() {
+        return Err(Failure::usage("a run of some tests only is not signed").mend("leave out --key, or --only"));
+    }
     let dir = files::open_dir("release", release)?;
     let trust = args.trust.as_deref().map(trust_root).transpose()?;
     let set = gate::policy_set(policies, &args.purpose)?;
     let candidate = Candidate::open(&dir, trust.as_ref())?;
     let backend = args.engine.open()?;
     let host = this_host()?;
+    let corpus = args.corpus.as_deref().map(|dir| Corpus::open(files::open_dir("corpus", dir)?).map_err(Failure::from));
+    let corpus = corpus.transpose()?;
+    let deviations = deviations(args, trust.as_ref(), candidate.digest())?;
+    let vendor = &candidate.manifest().vendor;
+    let opened = args.authority.open(vendor, candidate.digest(), args.trust.as_deref(), args.key.as_ref())?;
+    let wall = opened.is_some().then(|| args.wall.settings(&args.engine)).transpose()?;
+    let given = Given {
+        corpus: corpus.as_ref(),
+        sealed: opened.as_ref().map(|opened| &opened.sealed),
+        authority: opened.as_ref().map(|opened| opened.part.clone()),
+        wall: wall.as_ref(),
+        deviations,
+    };
+    let seed = opened.as_ref().map_or(args.seed, |opened| opened.seed);
+    let old = args.since.as_deref().map(read_run).transpose()?;
     let result = args.out.as_deref().map(|out| files::make_dir("result", out)).transpose()?;
     let watch = Watch::new(output);
     let progress = |part: &str, done: usize, of: usize| watch.at(part, done, of);
-    let settings = Settings {
+    let settings = |only: Vec<String>| Settings {
         profile: args.profile,
-        seed: args.seed,
-        only: args.only.clone(),
-        workers: workers(),
-        host,
-        backend: backend.as_ref(),
+        seed,
         // Some tests again are seconds, and must not take the place of a run that was stopped.
-        resume: result.as_ref().filter(|_| args.only.is_empty()).map(|dir| Resume { dir, go_on: args.resume }),
+        resume: result.as_ref().filter(|_| only.is_empty()).map(|dir| Resume { dir, go_on: args.resume }),
+        only,
+        workers: workers(),
+        host: host.clone(),
+        backend: backend.as_ref(),
         progress: &progress,
+        given: given.clone(),
     };
     let mut told = |test: &Test, outcome: &Outcome| watch.say(output, &line(test, outcome));
-    let (run, times) = vaern_conformance::run(&candidate, &set, settings, &mut told)?;
+    let (run, times) = match &old {
+        None => vaern_conformance::run(&candidate, &set, settings(args.only.clone()), &mut told)?,
+        Some(old) => {
+            let now = vaern_conformance::unasked(&candidate, &set, settings(Vec::new()))?;
+            let touched = touched(old, &now)?;
+            watch.say(output, &since_lines(&touched));
+            let asked: Vec<String> = touched.tests.iter().map(|id| (*id).to_owned()).collect();
+            if asked.is_empty() {
+                (merged(old, now), Times::default())
+            } else {
+                let (again, times) = vaern_conformance::run(&candidate, &set, settings(asked), &mut told)?;
+                (merged(old, again), times)
+            }
+        }
+    };
     drop(watch);
+    let whole = args.only.is_empty() && old.is_none();
     if let Some(dir) = &result {
         write(dir, &run, &times, set.city().catalogue())?;
-        if args.only.is_empty() {
+        if whole {
             // The result is whole: there is nothing to go on with.
             dir.remove_file(JOURNAL).map_err(|e| Failure::file("progress", Path::new(JOURNAL), &e))?;
         }
     }
-    if let (Some(key), Some(trust)) = (&args.key, &trust) {
+    if let (Some(key), Some(trust), true) = (&args.key, &trust, args.only.is_empty()) {
         sign(&dir, trust, &run, key)?;
     }
     output.result(&Told { run: &run, times: &times }, &lines(&run, &times, args.out.as_deref()))?;
     failed(&run)
+}
+
+/// The deviations in force for a release today, as a role of the city signed them.
+fn deviations(args: &Args, trust: Option<&TrustRoot>, release: Digest) -> Result<Vec<Deviation>, Failure> {
+    let (Some(path), Some(trust)) = (&args.deviations, trust) else { return Ok(Vec::new()) };
+    let signed = open_file::<Deviations>(&files::read("deviations", path, 1 << 20)?, trust, Authority::TestResult)?;
+    let today = gate::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    signed.file().in_force(release, today).map_err(|error| {
+        Failure::refused(error.to_string(), Krav("MAL-05"), Blame::Policy).mend("sign a list without it")
+    })
+}
+
+fn read_run(path: &Path) -> Result<Run, Failure> {
+    Run::from_json(&files::read("result", path, 64 << 20)?).map_err(|error| {
+        Failure::refused(error.to_string(), Krav("GOV-05"), Blame::Operator).mend("run the whole suite")
+    })
+}
+
+fn since_lines(touched: &Touched) -> String {
+    let list = |all: &[String]| if all.is_empty() { "none".to_owned() } else { all.join(", ") };
+    format!(
+        "  krav new or changed  {}\n  krav gone            {}\n  tests run again      {}",
+        list(&touched.changed),
+        list(&touched.gone),
+        if touched.tests.is_empty() { "none".to_owned() } else { touched.tests.join(", ") },
+    )
 }
 
 fn host(args: &Args, output: &Output) -> Result<(), Failure> {
@@ -244,6 +318,12 @@ fn lines(run: &Run, times: &Times, out: Option<&Path>) -> String {
         let _ = writeln!(text, "\n  {}  {}\n    krav   {}\n    turn   {}", test.id, why, krav.join(", "), test.blame);
         let _ = writeln!(text, "    mend   {}\n    again  {}", test.mend, run.replay(test.id));
     }
+    for one in &run.deviations {
+        let _ = writeln!(text, "\n  deviation  {} until {} by {}: {}", one.test, one.expires, one.owner, one.reason);
+    }
+    for one in needless(&run.outcomes, &run.deviations) {
+        let _ = writeln!(text, "\n  {} passed: the deviation is no longer needed, and must be taken away", one.test);
+    }
     if let Some(ending) = run.ending {
         let _ = writeln!(text, "\n  {} ({}, seed {})", ending.as_str(), run.profile, run.seed);
     }
@@ -266,7 +346,13 @@ impl std::fmt::Display for Seconds {
 fn failed(run: &Run) -> Result<(), Failure> {
     let failing: Vec<&'static Test> =
         run.with_tests().filter(|(_, outcome)| outcome.verdict.fails()).map(|(test, _)| test).collect();
-    let whole = run.ending.unwrap_or_else(|| vaern_conformance::ending(&run.outcomes));
+    let whole = run.ending.unwrap_or_else(|| vaern_conformance::ending(&run.outcomes, &run.deviations));
+    if whole == Ending::Failed
+        && let Some(one) = needless(&run.outcomes, &run.deviations).first()
+    {
+        let what = format!("deviation no longer needed: {} passed", one.test);
+        return Err(Failure::refused(what, Krav("MAL-05"), Blame::Policy).mend("sign a list of deviations without it"));
+    }
     let (Ending::Failed, Some(first)) = (whole, failing.first()) else { return Ok(()) };
     let krav = first.krav.first().copied().unwrap_or(Krav("LEV-01"));
     Err(Failure::refused(format!("{} test(s) of the suite did not pass", failing.len()), krav, Blame::Vendor)
@@ -279,6 +365,9 @@ impl From<SuiteError> for Failure {
             SuiteError::Bounds(_) => Self::internal(error.to_string()),
             SuiteError::NoCatalogue => Self::refused(error.to_string(), Krav("GOV-05"), Blame::Policy),
             SuiteError::UnknownTest(_) => Self::usage(error.to_string()).mend("`vaern conform` tells the ids"),
+            SuiteError::NoSealedCorpus => Self::usage(error.to_string()).mend(
+                "--profile authority goes with --sealed, --corpus-key, --commitment, --seed-file, --attempts and --key",
+            ),
             SuiteError::Journal(JournalError::Io(_)) => {
                 Self::refused(error.to_string(), Krav("GOV-05"), Blame::Operator)
                     .mend("make room, or name another --out")
@@ -287,6 +376,12 @@ impl From<SuiteError> for Failure {
                 Self::usage(error.to_string()).mend("leave out --resume, or ask for what was asked then")
             }
         }
+    }
+}
+
+impl From<SinceError> for Failure {
+    fn from(error: SinceError) -> Self {
+        Self::refused(error.to_string(), Krav("MAL-05"), Blame::Operator).mend("leave out --since")
     }
 }
 

@@ -12,6 +12,8 @@ pub(crate) mod compare;
 pub(crate) mod compile;
 #[cfg(feature = "compiler")]
 pub(crate) mod conform;
+#[cfg(feature = "compiler")]
+pub(crate) mod corpus;
 pub(crate) mod demo;
 mod demo_files;
 pub(crate) mod evidence;
