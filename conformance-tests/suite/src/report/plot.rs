@@ -20,7 +20,7 @@ pub(crate) fn intervals(title: &str, rows: &[Row], (from, to): (i64, i64), mark:
     let height = i64::try_from(rows.len()).unwrap_or(0) * STEP + 40;
     let x = |value: i64| LEFT + (value.clamp(from, to) - from) * WIDE / (to - from).max(1);
     let mut svg =
-        format!("<svg class=\"plot\" viewBox=\"0 0 700 {height}\" role=\"img\" aria-label=\"{}\">\n", escaped(title));
+        format!("<svg class=\"plot\" viewBox=\"0 0 740 {height}\" role=\"img\" aria-label=\"{}\">\n", escaped(title));
     for tick in 0..=4 {
         let value = from + (to - from) * tick / 4;
         let at = x(value);
