@@ -40,6 +40,11 @@ pub(crate) fn config(path: &Path) -> Result<NodeConfig, Failure> {
 
 /// Runs until SIGTERM or SIGINT; a second one ends the program at once.
 pub(crate) fn run(path: &Path, output: &Output) -> Result<(), Failure> {
+    if !vaern_sandbox::bounded_heap() {
+        eprintln!(
+            "vaern: the heap of this process cannot be bounded: it may hold on to memory that it no longer needs"
+        );
+    }
     let over = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
         let listen = signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&over))
