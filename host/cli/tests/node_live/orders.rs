@@ -42,8 +42,10 @@ struct Captures {
 }
 
 impl Captures {
+    /// Goes on along the drive where `before` captures ended: one from where the last was taken would be too near to be looked at.
     fn new(size: (u16, u16), before: u64) -> Self {
-        Self { all: good(size, 140).into_iter(), brought: 0, before }
+        let past = usize::try_from(before).unwrap();
+        Self { all: good(size, 140).split_off(past).into_iter(), brought: 0, before }
     }
 
     fn bring(&mut self, city: &City, count: usize) {
