@@ -46,7 +46,7 @@ pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
 fn demo() -> &'static Path {
     static DEMO: OnceLock<PathBuf> = OnceLock::new();
     DEMO.get_or_init(|| {
-        let at = Path::new(env!("CARGO_TARGET_TMPDIR")).join("node-demo");
+        let at = Path::new(env!("CARGO_TARGET_TMPDIR")).join(concat!("demo-of-", env!("CARGO_CRATE_NAME")));
         done(&["demo", "--frames", "4", "--out", text(&at)]);
         at
     })
