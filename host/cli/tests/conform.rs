@@ -26,6 +26,16 @@ fn conform(more: &[&str]) -> std::process::Output {
     vaern(&[&["--json", "conform", text(&release), "--policies", text(&policies)], more].concat())
 }
 
+/// Both desks approve the demo's release.
+fn approve(more: &[&str]) -> std::process::Output {
+    let at = |path: &str| demo().join(path);
+    let (release, trust, draft) = (at("release"), at("policies/trust.toml"), at("city/approval.toml"));
+    let keys = ["jura", "systemejer"].map(|desk| at(&format!("keys/{desk}.secret.toml")));
+    let signing = ["--key", text(&keys[0]), "--key", text(&keys[1]), "--yes"];
+    let what = ["approve", text(&release), "--trust", text(&trust), "--draft", text(&draft)];
+    vaern(&[&what[..], &signing, more].concat())
+}
+
 #[test]
 fn lev_01p_the_reference_plugin_passes_and_one_test_again_says_the_same() {
     let out = demo().join("conformance");
@@ -53,19 +63,7 @@ fn lev_01p_the_reference_plugin_passes_and_one_test_again_says_the_same() {
     assert_eq!(of(one), of(&run));
 
     // The statement is in the release: what is approved next rests on it.
-    let inspected = vaern(&[
-        "approve",
-        text(&demo().join("release")),
-        "--trust",
-        text(&trust),
-        "--draft",
-        text(&demo().join("city/approval.toml")),
-        "--key",
-        text(&demo().join("keys/jura.secret.toml")),
-        "--key",
-        text(&demo().join("keys/systemejer.secret.toml")),
-        "--yes",
-    ]);
+    let inspected = approve(&[]);
     assert_eq!(inspected.status.code(), Some(0), "{}", stderr(&inspected));
 }
 
@@ -224,23 +222,9 @@ fn frm_10n_a_gate_that_is_not_shown_to_reach_its_floors_bears_no_approval() {
     let run = json(&std::fs::read(at("gate/gate.json")).unwrap());
     assert!(run["covered"]["person"]["district indre by"]["of"].as_u64().unwrap() > 0, "{run:#}");
     assert!(run["holds"] == false && !run["unproven"].as_array().unwrap().is_empty(), "{run:#}");
-    let approve = vaern(&[
-        "approve",
-        text(&demo().join("release")),
-        "--trust",
-        text(&trust),
-        "--draft",
-        text(&demo().join("city/approval.toml")),
-        "--key",
-        text(&demo().join("keys/jura.secret.toml")),
-        "--key",
-        text(&demo().join("keys/systemejer.secret.toml")),
-        "--gate-result",
-        text(&at("gate/gate-result.json")),
-        "--yes",
-    ]);
-    assert_eq!(approve.status.code(), Some(1), "{}", stderr(&approve));
-    assert!(stderr(&approve).contains("MIN-01"), "{}", stderr(&approve));
+    let approved = approve(&["--gate-result", text(&at("gate/gate-result.json"))]);
+    assert_eq!(approved.status.code(), Some(1), "{}", stderr(&approved));
+    assert!(stderr(&approved).contains("MIN-01"), "{}", stderr(&approved));
     // A picture of people is no picture for plugins.
     let refused = conform(&["--corpus", text(&at("people")), "--only", "KT-COR-001P"]);
     assert_eq!(refused.status.code(), Some(1));

@@ -138,21 +138,25 @@ pub(crate) fn public_and_fresh(bench: &Bench<'_>, test: &Test) -> Answer {
     })?;
     let mut public = Tally::default();
     seen.into_iter().for_each(|tally| public.join(tally));
-    if public.of == 0 || fresh.of == 0 {
-        let (da, en) = ("Ingen tegnet container kunne tælle.", "No drawn container could count.");
-        return Ok(Judged::unproven(da, en));
+    Ok(no_better_on_public(bench, public, ("fresh", fresh)))
+}
+
+/// Whether more is found on the public streets than on others, by more than chance and the bound.
+pub(super) fn no_better_on_public(bench: &Bench<'_>, public: Tally, (name, other): (&str, Tally)) -> Judged {
+    if public.of == 0 || other.of == 0 {
+        return Judged::unproven("Ingen tegnet container kunne tælle.", "No drawn container could count.");
     }
     let bound = bench.bounds.quality.corpus_gap;
-    let (gap, low, _) = difference(public, fresh);
+    let (gap, low, _) = difference(public, other);
     let gap = percent(gap);
-    Ok(Judged::pass_if(
+    Judged::pass_if(
         low <= bound,
         format!("Finder {gap} mere på de offentlige gader; grænsen er {}.", percent(bound)),
         format!("Finds {gap} more on the public streets; the bound is {}.", percent(bound)),
     )
     .figure("public", public.figure())
-    .figure("fresh", fresh.figure())
-    .figure("gap", difference_figure(public, fresh)))
+    .figure(name, other.figure())
+    .figure("gap", difference_figure(public, other))
 }
 
 const fn kind(kind: ContainerKind) -> &'static str {

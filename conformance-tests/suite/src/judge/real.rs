@@ -8,6 +8,7 @@ use vaern_sandbox::wall::{Vendor, Wall, WallError};
 use vaern_sandbox::{SandboxError, admit};
 use vaern_scenes::Dice;
 
+use super::quality::no_better_on_public;
 use super::{Answer, nothing_found};
 use crate::bench::{Bench, Loaded, Look, undrawn};
 use crate::corpus::{Street, paint};
@@ -16,7 +17,7 @@ use crate::matching::{counts, found, precision as precision_of, recall as recall
 use crate::plan::{PUBLIC_SEED, Series, case_seed};
 use crate::registry::Test;
 use crate::sealed::Sealed;
-use crate::stats::{Tally, difference, difference_figure, percent};
+use crate::stats::{Tally, percent};
 use crate::verdict::{Judged, Said};
 
 /// Recall and precision over all pictures.
@@ -241,20 +242,7 @@ pub(crate) fn generator(bench: &Bench<'_>, test: &Test) -> Answer {
     };
     let public_cases: Vec<u32> = (0..bench.plan.public).collect();
     let (fresh, public) = (sum(of(settings.seed, &cases)?), sum(of(PUBLIC_SEED, &public_cases)?));
-    if public.of == 0 || fresh.of == 0 {
-        return Ok(Judged::unproven("Ingen tegnet container kunne tælle.", "No drawn container could count."));
-    }
-    let bound = bench.bounds.quality.corpus_gap;
-    let (gap, low, _) = difference(public, fresh);
-    let gap = percent(gap);
-    Ok(Judged::pass_if(
-        low <= bound,
-        format!("Finder {gap} mere på de offentlige gader; grænsen er {}.", percent(bound)),
-        format!("Finds {gap} more on the public streets; the bound is {}.", percent(bound)),
-    )
-    .figure("public", public.figure())
-    .figure("sealed", fresh.figure())
-    .figure("gap", difference_figure(public, fresh)))
+    Ok(no_better_on_public(bench, public, ("sealed", fresh)))
 }
 
 /// EXF-15: the same frames, drawn ones and real ones, in a worker behind the wall as on a node: another process, another engine, later.
