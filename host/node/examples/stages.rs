@@ -1,11 +1,12 @@
 //! Time per stage, side by side in one run: frame sizes × inference engines, on drawn scenes.
 //!
-//! `cargo run --release -p vaern-node --example stages -- [--frames N] [--runtime LIBONNXRUNTIME] [--models DIR]`
+//! `cargo run --release -p vaern-node --example stages -- [--frames N] [--runtime LIBONNXRUNTIME] [--models DIR] [--road NAME] [--size WxH]`
 //!
 //! One thread. The engines take turns frame by frame, so that a busy machine is equally busy for both. Printed: median
 //! and spread (25th to 75th percentile) in milliseconds. With `--models`, the detectors for real streets are timed too.
 //! `models` is the part of `detect` that the engine takes; `besides` is what the road adds to decoding and that: the search's own work,
-//! masking and scaling. Its last line gives it as a share of decoding and models.
+//! masking and scaling. Its last line gives it as a share of decoding and models. `--road` takes those roads alone whose names hold the
+//! given text, and `--size` one size: for a look at one of them under a profiler.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a measurement, not a library")]
 
@@ -105,7 +106,12 @@ fn main() {
     let city = CitySet::load(&city).unwrap();
     let engine = Engine::new().unwrap();
     let component = std::fs::read(root.join("plugins/prebuilt/container-model.wasm")).unwrap();
-    for size in [(1920, 1080), (4000, 3000)] {
+    let only = option("--road").unwrap_or_default();
+    let sizes = option("--size").map_or(vec![(1920, 1080), (4000, 3000)], |size| {
+        let (width, height) = size.split_once('x').unwrap();
+        vec![(width.parse().unwrap(), height.parse().unwrap())]
+    });
+    for size in sizes {
         let mut roads = Vec::new();
         for (kind, path, store) in &policies {
             let dir = Dir::open_ambient_dir(root.join(path), ambient_authority()).unwrap();
@@ -117,6 +123,9 @@ fn main() {
             let compiled = engine.compile(&component, &grants.limits).unwrap();
             for backend in &backends {
                 let name = format!("{kind} detectors, {}", backend.name());
+                if !name.contains(&only) {
+                    continue;
+                }
                 let models = Arc::new(AtomicU64::new(0));
                 let timed = Timed { inner: backend.as_ref(), nanoseconds: Arc::clone(&models) };
                 let gate = gate(&set, store, &timed);

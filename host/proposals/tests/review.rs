@@ -162,7 +162,6 @@ fn ret_03n_a_table_that_is_not_the_one_given_out_is_refused_whole() {
         ("a reason without a verdict", filled(&honest, &ids[2], ";B;grund;"), line_of(&ids[2])),
         ("not shown", filled(&honest, &ids[2], "afvist;B;grund;nej"), line_of(&ids[2])),
         ("no end", format!("{honest}\"a1"), honest.lines().count() + 1),
-        ("another folder's", other.book(1).table(), 2),
     ];
     for (what, table, at) in cases {
         match book.sayings(table.as_bytes()) {
@@ -172,6 +171,11 @@ fn ret_03n_a_table_that_is_not_the_one_given_out_is_refused_whole() {
             }
             taken => panic!("{what}: {taken:?}"),
         }
+    }
+    // Whoever took the wrong file is told so, and not that one of its ids is unknown.
+    match book.sayings(other.book(1).table().as_bytes()) {
+        Err(ProposalError::Table { line: 2, why }) => assert!(why.contains("another folder"), "{why}"),
+        taken => panic!("another folder's: {taken:?}"),
     }
     assert!(matches!(book.sayings(b"\xe6"), Err(ProposalError::Table { .. })));
     // A table that others overtook is old.
