@@ -15,7 +15,7 @@ use vaern_privacy::{Capture, ClearFrame, Fenced, Gate, PictureKind, SealedPositi
 use vaern_sandbox::{Runner, SandboxError};
 
 use crate::collection::{self, CollectionError, Collector, Original};
-use crate::keeper::Keeper;
+use crate::keeper::{self, Keeper};
 use crate::outcome::{FoundObject, FrameOutcome, FrameResult, Place, Refusal, SeenFrame, View};
 use crate::sinks;
 use crate::source::{self, Entry};
@@ -208,7 +208,7 @@ fn see(
     let turning = fenced.turning();
     let stages = &mut stages_ms;
     let result = (|| {
-        let place = fenced.position().map(place);
+        let (place, first) = (fenced.position().map(place), keeper::first_day(&fenced));
         let raw = timed(stages, "decode", || gate.decode(fenced)).map_err(|r| from_gate(&r))?;
         let proof = timed(stages, "detect", || gate.search(&raw)).map_err(|r| from_gate(&r))?;
         let (clear, receipt) = timed(stages, "mask", || gate.mask(raw, proof)).map_err(|r| from_gate(&r))?;
@@ -232,7 +232,7 @@ fn see(
                 seen.size = scaled.size();
                 look(stages, &mut seen, runner, (&scaled, &clear), grants)?;
                 if let Some(keeper) = keeper {
-                    keeper.take(&scaled, &seen.objects)?;
+                    keeper.take(&scaled, &seen.objects, first)?;
                 }
                 scaled
             }

@@ -49,6 +49,8 @@ pub struct Located {
     orientation: Orientation,
     camera: Option<Name>,
     position: Option<Position>,
+    /// When it was judged, by whoever judged.
+    judged: Timestamp,
 }
 
 /// A capture whose whole error circle lies inside a fence, or that an evaluation policy lets through without one.
@@ -63,9 +65,14 @@ impl Fenced {
     pub const fn position(&self) -> Option<&SealedPosition> {
         self.position.as_ref()
     }
-}
 
-impl Fenced {
+    /// When it was judged: the time that the gate was given, and nothing that a camera or a receiver says (CLK-08). Whatever is kept of the
+    /// frame counts its days from here.
+    #[must_use]
+    pub const fn judged(&self) -> Timestamp {
+        self.located.judged
+    }
+
     /// How the picture is turned upright, for annotations that were drawn on it.
     #[must_use]
     pub const fn turning(&self) -> Turning {
@@ -243,7 +250,7 @@ impl Gate {
             _ => None,
         };
         let camera = camera.map(|c| c.id.clone());
-        Ok(Located { capture, digest, header, orientation: facts.orientation, camera, position })
+        Ok(Located { capture, digest, header, orientation: facts.orientation, camera, position, judged: now })
     }
 
     /// Proves that the position is inside a fence (MIN-04), and that the purpose needs this frame (MIN-07, MIN-11).

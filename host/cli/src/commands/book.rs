@@ -132,7 +132,7 @@ impl EvidenceArgs {
         let fence = built.gate.fences().fences().first();
         let zone =
             fence.map(|fence| fence.name().clone()).ok_or_else(|| Failure::internal("a gate without a fence"))?;
-        let mut keeper = Keeper::new(store, set.purpose.name.clone(), zone, release.digest(), days, now);
+        let mut keeper = Keeper::new(store, set.purpose.name.clone(), zone, release.digest(), days);
         let days = set.profile.retention.replay_days;
         if days > 0 {
             let conditions = Conditions {
@@ -141,7 +141,7 @@ impl EvidenceArgs {
                 engine: vaern_sandbox::wall::engine(),
             };
             if conditions.replayable() {
-                keeper = keeper.replaying(conditions, days, now);
+                keeper = keeper.replaying(conditions, days);
             }
         }
         Ok(seer.keeping(keeper))

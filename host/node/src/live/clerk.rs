@@ -278,7 +278,7 @@ impl<'a> Clerk<'a> {
 
     /// Deletes the evidence whose time is over, once a day and at the start.
     fn purge(&mut self) -> Result<(), ClerkError> {
-        let now = self.desk.control.now();
+        let now = self.desk.control.time();
         let Some(evidence) = self.evidence.as_mut().filter(|evidence| evidence.is_due(now)) else { return Ok(()) };
         let deleted = self.log.with_other(|book| evidence.purge(now, book.log()))?;
         self.desk.status.figures.deletions.fetch_add(deleted as u64, Ordering::Relaxed);
@@ -300,7 +300,7 @@ impl<'a> Clerk<'a> {
             if self.open.as_ref().is_some_and(|(window, frames)| *frames > 0 && self.is_over(window)) {
                 self.try_until(Self::close);
             }
-            if self.evidence.as_ref().is_some_and(|evidence| evidence.is_due(self.desk.control.now())) {
+            if self.evidence.as_ref().is_some_and(|evidence| evidence.is_due(self.desk.control.time())) {
                 self.try_until(Self::purge);
             }
         }
@@ -489,10 +489,14 @@ impl<'a> Clerk<'a> {
 
     /// Seals the evidence of one frame.
     fn keep(&mut self, release: Digest, seen: &SeenFrame, crops: &mut Crops) -> Result<(), ClerkError> {
-        let now = self.desk.control.now();
+        let now = self.desk.control.time();
         let Some(evidence) = self.evidence.as_mut() else { return Ok(()) };
         let count = self.log.with_other(|book| evidence.keep(release, seen, crops, now, book.log()))?;
         self.beyond += count.beyond;
+        if count.over > 0 {
+            let what = "evidence whose days were over before it could be sealed is not kept: objects";
+            self.desk.status.alarm(format!("{what} {}", count.over));
+        }
         self.desk.status.figures.evidence.fetch_add(count.kept, Ordering::Relaxed);
         Ok(())
     }

@@ -111,6 +111,8 @@ pub(crate) struct Control {
     open: AtomicBool,
     /// First moment, in milliseconds, at which the judgement no longer holds.
     until: AtomicI64,
+    /// The time floor, in milliseconds.
+    floor: AtomicI64,
     /// The log or the journal cannot be written.
     unwritable: AtomicBool,
     print: Mutex<Print>,
@@ -137,6 +139,7 @@ impl Control {
             status,
             open: AtomicBool::new(false),
             until: AtomicI64::new(i64::MIN),
+            floor: AtomicI64::new(i64::MIN),
             unwritable: AtomicBool::new(false),
             print: Mutex::default(),
             why: Mutex::default(),
@@ -146,6 +149,11 @@ impl Control {
 
     pub(crate) fn now(&self) -> Timestamp {
         (self.clock)()
+    }
+
+    /// The time that decides: the clock's, and never before what the floor has seen. A clock that is set back keeps nothing longer.
+    pub(crate) fn time(&self) -> Timestamp {
+        not_before(self.floor.load(Ordering::Acquire), self.now())
     }
 
     /// Whether a frame may be seen now.
@@ -250,7 +258,7 @@ impl Control {
         if let Err(error) = judged.chain.judge(live.release()) {
             return Some(Why::new(StopCause::Revoked, error.to_string()));
         }
-        if guard::stands("node.approval-ends") && self.trusted(judged) >= live.until() {
+        if guard::stands("node.approval-ends") && self.time() >= live.until() {
             let what = format!("the approval of the release ended {}", live.until());
             return Some(Why::new(StopCause::ApprovalExpired, what));
         }
@@ -260,11 +268,6 @@ impl Control {
                 "log, journal or results cannot be written: what cannot be told is not done",
             )
         })
-    }
-
-    /// The time that trust decisions use: never before what the floor has seen.
-    fn trusted(&self, judged: &Judged) -> Timestamp {
-        judged.chain.current().map_or_else(|| self.now(), |current| current.time().max(self.now()))
     }
 
     fn follow(&self, judged: &mut Judged) -> Option<Why> {
@@ -277,6 +280,9 @@ impl Control {
             // Whoever can disturb a channel can delay it and no more: what was known holds until its own end (UPD-17).
             self.status.alarm(format!("the channel is not taken: {error}"));
             self.status.figures.refusals.fetch_add(1, Ordering::Relaxed);
+        }
+        if let Some(current) = judged.chain.current() {
+            self.floor.store(current.time().as_millisecond(), Ordering::Release);
         }
         match judged.chain.current() {
             None => Some(Why::new(StopCause::Stale, "no channel was taken yet")),
@@ -327,6 +333,27 @@ impl Control {
     }
 }
 
+/// What the clock tells, and never before the floor. A floor that is no moment is not there yet.
+fn not_before(floor_ms: i64, told: Timestamp) -> Timestamp {
+    let floor = Timestamp::from_millisecond(floor_ms).ok().filter(|_| guard::stands("node.time-floor"));
+    floor.map_or(told, |floor| floor.max(told))
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clk_01n_a_clock_that_is_set_back_gives_no_earlier_day_and_clk_01p_one_that_goes_on_counts() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let floor = at("2026-06-01T00:00:01Z").as_millisecond();
+        assert_eq!(not_before(floor, at("2025-06-01T12:00:00Z")), at("2026-06-01T00:00:01Z"));
+        assert_eq!(not_before(floor, at("2026-06-01T12:00:00Z")), at("2026-06-01T12:00:00Z"));
+        // Before the first channel was taken there is no floor.
+        assert_eq!(not_before(i64::MIN, at("2025-06-01T12:00:00Z")), at("2025-06-01T12:00:00Z"));
+    }
 }

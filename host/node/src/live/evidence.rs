@@ -9,7 +9,7 @@ use vaern_door::{Digest, Name};
 use vaern_record::evidence::{Day, Evidence, EvidenceError};
 use vaern_record::log::Log;
 
-use crate::keeper::{self, Crops, KeptCount};
+use crate::keeper::{self, Crops, KeptCount, Terms};
 use crate::outcome::SeenFrame;
 
 type Open = Box<dyn FnMut(&mut Log) -> Result<Evidence, EvidenceError> + Send>;
@@ -58,8 +58,8 @@ impl EvidenceBook {
         now: Timestamp,
         log: &mut Log,
     ) -> Result<KeptCount, EvidenceError> {
-        let label = keeper::label(self.purpose.clone(), self.zone.clone(), release, self.days, now);
-        keeper::seal(self.store(log)?, &label, seen, crops, now)
+        let terms = Terms { purpose: self.purpose.clone(), zone: self.zone.clone(), release, days: self.days };
+        keeper::seal(self.store(log)?, &terms, seen, crops, now)
     }
 
     /// Whether a day began since what is over its time was deleted.

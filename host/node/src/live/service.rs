@@ -200,7 +200,7 @@ impl Service<'_> {
         let ticket = self.number();
         let control = self.floor.control;
         let fenced =
-            control.permit().and_then(|()| worker::locate(self.floor.gate, &self.intake, &mut taken, control.now()));
+            control.permit().and_then(|()| worker::locate(self.floor.gate, &self.intake, &mut taken, control.time()));
         match fenced {
             Ok(fenced) => {
                 if let Some(oldest) = self.floor.dispatcher.push(Waiting { ticket, taken, fenced }) {

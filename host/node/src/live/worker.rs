@@ -145,7 +145,7 @@ fn see(
     seat: &Arc<Seat>,
     hand: &mut Option<Hand>,
 ) -> Result<(Box<SeenFrame>, Crops, Rest), Refusal> {
-    let place = fenced.position().map(place);
+    let (place, first) = (fenced.position().map(place), keeper::first_day(&fenced));
     floor.control.permit()?;
     let raw = floor.gate.decode(fenced).map_err(|r| from_gate(&r))?;
     let proof = floor.gate.search(&raw).map_err(|r| from_gate(&r))?;
@@ -170,7 +170,7 @@ fn see(
     let took = begun.elapsed();
     // What was found while the node was stopped is not found (UPD-12).
     floor.control.permit()?;
-    let crops = if floor.evidence { keeper::crops(&scaled, &seen.objects)? } else { Crops::default() };
+    let crops = if floor.evidence { keeper::crops(&scaled, &seen.objects, first)? } else { Crops::default() };
     let rest = floor.trials.wants(seat).then(|| (clear, Looked::of(&seen, took)));
     Ok((seen, crops, rest))
 }
