@@ -2,6 +2,7 @@
 
 use fast_image_resize::images::{CroppedImage, Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fearless_simd::{Level, dispatch};
 use vaern_door::{Channels, Rect, Scale, Size, TensorSpec};
 
 use crate::{InferenceError, Tensor};
@@ -43,25 +44,19 @@ pub fn prepare_region(rgb: &[u8], size: Size, rect: Rect, spec: &TensorSpec) -> 
     };
 
     let plane = width * height;
-    let mut data = vec![scaled(GREY, spec.scale); plane * 3];
-    // Every value that a sample can become: a look into a table is cheaper than a division, and gives the same bits.
-    let table: [f32; 256] = std::array::from_fn(|sample| scaled(sample as u8, spec.scale));
-    // A byte is always in the table; the compiler knows that too.
-    let value = |sample: u8| table.get(usize::from(sample)).copied().unwrap_or_default();
+    let mut data = vec![scaled(GREY.into(), spec.scale); plane * 3];
     let (first, rest) = data.split_at_mut(plane);
     let (green, last) = rest.split_at_mut(plane);
     let (red, blue) = if spec.channels == Channels::Bgr { (last, first) } else { (first, last) };
     let mut planes = [red, green, blue].map(|plane| plane.chunks_exact_mut(width).skip(usize::from(placed.y)));
     let rows = pixels.chunks_exact(stride).skip(from.0).take(usize::from(placed.size.height()));
+    let level = Level::new();
     for row in rows {
-        let row = row.get(from.1..from.1 + placed_width * 3).unwrap_or_default();
-        let [red, green, blue] = planes
+        let row = row.get(from.1..from.1 + placed_width * 3).unwrap_or_default().as_chunks::<3>().0;
+        let planes = planes
             .each_mut()
             .map(|rows| rows.next().and_then(|row| row.get_mut(left..left + placed_width)).unwrap_or_default());
-        for (((pixel, red), green), blue) in row.as_chunks::<3>().0.iter().zip(red).zip(green).zip(blue) {
-            let [r, g, b] = pixel.map(value);
-            (*red, *green, *blue) = (r, g, b);
-        }
+        dispatch!(level, _simd => spread(row, planes, spec.scale));
     }
     Tensor::new(vec![1, 3, height, width], data)
 }
@@ -78,8 +73,16 @@ fn resize(rgb: &[u8], size: Size, rect: Rect, to: Size) -> Result<Vec<u8>, Infer
     Ok(target.into_vec())
 }
 
-const fn scaled(sample: u8, scale: Scale) -> f32 {
-    let value = sample as f32;
+/// Samples of one row to three rows of values. The scale is the same for all of them: the compiler makes one loop for each.
+#[inline(always)]
+fn spread(row: &[[u8; 3]], [red, green, blue]: [&mut [f32]; 3], scale: Scale) {
+    for (((pixel, red), green), blue) in row.iter().zip(red).zip(green).zip(blue) {
+        [*red, *green, *blue] = pixel.map(|sample| scaled(sample.into(), scale));
+    }
+}
+
+#[inline(always)]
+const fn scaled(value: f32, scale: Scale) -> f32 {
     match scale {
         Scale::ZeroTo255 => value,
         Scale::ZeroToOne => value / 255.0,

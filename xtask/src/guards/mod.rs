@@ -9,6 +9,7 @@ mod source;
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -141,6 +142,8 @@ fn run_test(binary: &Binary, test: &str, without: Option<&str>, limit: Duration)
     if let Some(guard) = without {
         command.env(SWITCH, guard);
     }
+    // A group of its own: a test that is ended may have started programs, and they end with it.
+    command.process_group(0);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().map_err(io)?;
     let Some(mut out) = child.stdout.take() else { return Ok((Outcome::NotRun, start.elapsed())) };
     // Read beside the wait: a test that says much would otherwise wait for a reader, and look hung.
@@ -154,7 +157,11 @@ fn run_test(binary: &Binary, test: &str, without: Option<&str>, limit: Duration)
             break Some(status);
         }
         if start.elapsed() > limit {
-            child.kill().map_err(io)?;
+            let group = format!("-{}", child.id());
+            let ended = Command::new("kill").args(["-KILL", "--", &group]).status().map_err(io)?;
+            if !ended.success() {
+                child.kill().map_err(io)?;
+            }
             child.wait().map_err(io)?;
             break None;
         }
