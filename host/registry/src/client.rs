@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use oci_client::Client;
-use oci_client::client::{ClientConfig, ClientProtocol};
+use oci_client::client::{Certificate, CertificateEncoding, ClientConfig, ClientProtocol};
 use oci_client::errors::{OciDistributionError, OciErrorCode};
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Reference, RegistryOperation};
@@ -29,6 +29,15 @@ pub enum Login {
         /// Its password.
         password: String,
     },
+}
+
+/// How a registry is spoken to: as whom, and whose word for it is taken.
+#[derive(Debug, Clone, Default)]
+pub struct Access {
+    /// Who asks.
+    pub login: Login,
+    /// Certificates of the authorities that may vouch for the registry, in PEM: these and no others. `None` for those of the system.
+    pub authority: Option<Vec<u8>>,
 }
 
 /// How much waiting a transfer is worth.
@@ -75,14 +84,16 @@ pub(crate) fn talk<T>(work: impl Future<Output = Result<T, RegistryError>>) -> R
 impl<'p> Registry<'p> {
     pub(crate) async fn open(
         place: &'p Place,
-        login: &Login,
+        access: &Access,
         patience: Patience,
         operation: RegistryOperation,
     ) -> Result<Self, RegistryError> {
         // The first one stays; it is this one, whoever comes first.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let plain = if place.is_here() { vec![place.host().to_owned()] } else { vec![] };
+        let authority = access.authority.as_deref().map(authorities).transpose()?;
         let config = ClientConfig {
+            tls_certs_only: authority.unwrap_or_default(),
             protocol: ClientProtocol::HttpsExcept(plain),
             use_monolithic_push: true,
             read_timeout: Some(patience.silence),
@@ -90,11 +101,13 @@ impl<'p> Registry<'p> {
             user_agent: "vaern",
             ..ClientConfig::default()
         };
-        let auth = match login {
+        let auth = match &access.login {
             Login::Anonymous => RegistryAuth::Anonymous,
             Login::User { name, password } => RegistryAuth::Basic(name.clone(), password.clone()),
         };
-        let registry = Self { client: Client::new(config), auth, place, patience };
+        // Not `Client::new`: where the configuration does not do, that one goes on with another.
+        let client = Client::try_from(config).map_err(|_| RegistryError::Setup)?;
+        let registry = Self { client, auth, place, patience };
         registry.client.auth(&place.tagged("none"), &registry.auth, operation).await?;
         Ok(registry)
     }
@@ -144,6 +157,21 @@ impl<'p> Registry<'p> {
         self.client.push_manifest_raw(to, bytes.to_vec(), media).await?;
         Ok(())
     }
+}
+
+/// The certificates of a PEM file. One that holds none would mean those of the system.
+fn authorities(pem: &[u8]) -> Result<Vec<Certificate>, RegistryError> {
+    const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+    let text = std::str::from_utf8(pem).map_err(|_| RegistryError::Authority)?;
+    let rest = text.match_indices(BEGIN).map(|(at, _)| text.get(at..).unwrap_or_default());
+    let one = |text: &str| -> Option<Certificate> {
+        const END: &str = "-----END CERTIFICATE-----";
+        let end = text.find(END)?;
+        let data = text.get(..end + END.len())?.as_bytes().to_vec();
+        Some(Certificate { encoding: CertificateEncoding::Pem, data })
+    };
+    let all: Option<Vec<Certificate>> = rest.map(one).collect();
+    all.filter(|all| !all.is_empty()).ok_or(RegistryError::Authority)
 }
 
 /// Whether the registry says that it has no such thing, and nothing else.

@@ -15,8 +15,8 @@ mod pull;
 mod push;
 mod tree;
 
-pub use client::{Login, Patience};
-pub use error::RegistryError;
+pub use client::{Access, Login, Patience};
+pub use error::{CertificateFault, RegistryError};
 pub use place::Place;
 pub use pull::pull;
 pub use push::{Pushed, push};

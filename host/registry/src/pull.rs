@@ -9,34 +9,38 @@ use serde_json::{Value, json};
 use vaern_door::Digest;
 
 use crate::RegistryError;
-use crate::client::{Login, Patience, Registry, talk};
+use crate::client::{Access, Patience, Registry, talk};
 use crate::place::{Place, referrers_tag};
 use crate::tree::{self, Named};
 
 const INDEX_FILE: &str = "index.json";
 const BLOBS: &str = "blobs/sha256";
 
-/// Pulls a release, and what is said of it, into the empty directory `dir`. Gives its digest: a tag says which release the
+/// Pulls a release, and what is said of it, into the directory `dir`. Gives its digest: a tag says which release the
 /// registry means by it today, the digest says which one it is (PKG-20).
 ///
+/// The directory is empty, or holds the same release: then only what it lacks is brought, and nothing that it has is written again.
+///
 /// # Errors
-/// [`RegistryError`]; the directory then holds no release.
-pub fn pull(from: &Place, dir: &Dir, login: &Login, patience: Patience) -> Result<Digest, RegistryError> {
-    if dir.entries().map_err(RegistryError::io("."))?.next().is_some() {
-        return Err(RegistryError::Io { file: ".".to_owned(), kind: io::ErrorKind::DirectoryNotEmpty });
-    }
+/// [`RegistryError`]; an empty directory then holds no release, and one that held it is as it was but for blobs that nothing names.
+pub fn pull(from: &Place, dir: &Dir, access: &Access, patience: Patience) -> Result<Digest, RegistryError> {
+    let held = Held::of(dir)?;
     dir.create_dir_all(BLOBS).map_err(RegistryError::io(BLOBS))?;
     let blobs = dir.open_dir(BLOBS).map_err(RegistryError::io(BLOBS))?;
     let (release, index) = talk(async {
-        let registry = Registry::open(from, login, patience, RegistryOperation::Pull).await?;
-        fetch(&registry, from, &blobs).await
+        let registry = Registry::open(from, access, patience, RegistryOperation::Pull).await?;
+        fetch(&registry, from, &blobs, held.as_ref()).await
     })?;
-    let write = |name: &str, bytes: &[u8]| dir.write(name, bytes).map_err(RegistryError::io(name));
-    write("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#)?;
-    // Last: with it, and only with it, the directory holds a release.
-    write(INDEX_FILE, &index)?;
+    if held.is_none() {
+        dir.write("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#).map_err(RegistryError::io("oci-layout"))?;
+    }
+    // Last: with it, and only with it, the directory holds what came.
+    replace(dir, &index)?;
     if let Err(error) = vaern_trust::Release::open(dir).and_then(|_| Ok(vaern_trust::inspect(dir)?)) {
-        dir.remove_file(INDEX_FILE).map_err(RegistryError::io(INDEX_FILE))?;
+        match &held {
+            Some(held) => replace(dir, &held.index)?,
+            None => dir.remove_file(INDEX_FILE).map_err(RegistryError::io(INDEX_FILE))?,
+        }
         return Err(match error {
             vaern_trust::ReleaseError::Package(error) => error.into(),
             _ => RegistryError::NotARelease("its parts do not hold together"),
@@ -45,8 +49,63 @@ pub fn pull(from: &Place, dir: &Dir, login: &Login, patience: Patience) -> Resul
     Ok(release)
 }
 
-/// Brings everything to `blobs`, and gives the release with the layout's index over it.
-async fn fetch(registry: &Registry<'_>, from: &Place, blobs: &Dir) -> Result<(Digest, Vec<u8>), RegistryError> {
+/// A release that a directory holds already.
+struct Held {
+    release: Digest,
+    index: Vec<u8>,
+    entries: Vec<Value>,
+}
+
+impl Held {
+    /// What the directory holds; `None` where it is empty.
+    fn of(dir: &Dir) -> Result<Option<Self>, RegistryError> {
+        if dir.entries().map_err(RegistryError::io("."))?.next().is_none() {
+            return Ok(None);
+        }
+        if !dir.exists(INDEX_FILE) {
+            return Err(RegistryError::Io { file: ".".to_owned(), kind: io::ErrorKind::DirectoryNotEmpty });
+        }
+        let (release, _) = vaern_trust::inspect(dir)?;
+        let index = dir.read(INDEX_FILE).map_err(RegistryError::io(INDEX_FILE))?;
+        let entries = tree::entries(&tree::read(&index)?);
+        Ok(Some(Self { release, index, entries }))
+    }
+}
+
+fn replace(dir: &Dir, index: &[u8]) -> Result<(), RegistryError> {
+    const BESIDE: &str = ".index.json";
+    dir.write(BESIDE, index).and_then(|()| dir.rename(BESIDE, dir, INDEX_FILE)).map_err(RegistryError::io(INDEX_FILE))
+}
+
+/// What lies there already under the digest that names it, whole.
+fn have(blobs: &Dir, part: &Named) -> Option<Vec<u8>> {
+    let same_size = blobs.metadata(part.digest.hex()).is_ok_and(|data| data.is_file() && data.len() == part.size);
+    let bytes = same_size.then(|| blobs.read(part.digest.hex()).ok()).flatten()?;
+    (Digest::of(&bytes) == part.digest).then_some(bytes)
+}
+
+/// A manifest that is named by its digest: the one that is there, or the registry's.
+async fn named(
+    registry: &Registry<'_>,
+    from: &Place,
+    blobs: &Dir,
+    part: &Named,
+    missing: &'static str,
+) -> Result<Vec<u8>, RegistryError> {
+    if let Some(bytes) = have(blobs, part) {
+        return Ok(bytes);
+    }
+    let bytes = registry.manifest(&from.of(part.digest)).await?.ok_or(RegistryError::NotARelease(missing))?;
+    if Digest::of(&bytes) == part.digest { Ok(bytes) } else { Err(RegistryError::DigestMismatch(part.digest)) }
+}
+
+/// Brings what `blobs` lacks, and gives the release with the layout's index over it.
+async fn fetch(
+    registry: &Registry<'_>,
+    from: &Place,
+    blobs: &Dir,
+    held: Option<&Held>,
+) -> Result<(Digest, Vec<u8>), RegistryError> {
     let asked = match (from.digest(), from.tag()) {
         (Some(digest), _) => from.of(digest),
         (None, Some(tag)) => from.tagged(tag),
@@ -57,6 +116,9 @@ async fn fetch(registry: &Registry<'_>, from: &Place, blobs: &Dir) -> Result<(Di
     let release = Digest::of(&bytes);
     if let Some(digest) = from.digest().filter(|digest| *digest != release) {
         return Err(RegistryError::DigestMismatch(digest));
+    }
+    if let Some(held) = held.filter(|held| held.release != release) {
+        return Err(RegistryError::OtherRelease { held: held.release, offered: release });
     }
     let size = bytes.len() as u64;
     let mut seen = BTreeSet::new();
@@ -70,20 +132,24 @@ async fn fetch(registry: &Registry<'_>, from: &Place, blobs: &Dir) -> Result<(Di
     })];
     if let Some(list) = registry.manifest(&from.tagged(&referrers_tag(release))).await? {
         for entry in tree::entries(&tree::read(&list)?) {
-            let named = Named::of(&entry)?;
-            if seen.contains(&named.digest) {
+            let statement = Named::of(&entry)?;
+            if seen.contains(&statement.digest) {
                 continue;
             }
-            let missing = RegistryError::NotARelease("a statement that is listed is not there");
-            let bytes = registry.manifest(&from.of(named.digest)).await?.ok_or(missing)?;
-            if Digest::of(&bytes) != named.digest {
-                return Err(RegistryError::DigestMismatch(named.digest));
-            }
+            let missing = "a statement that is listed is not there";
+            let bytes = named(registry, from, blobs, &statement, missing).await?;
             bring(registry, from, blobs, bytes, &mut seen).await?;
             entries.push(entry);
         }
     }
-    Ok((release, tree::index(entries)))
+    // What it had stays, in its place.
+    let mut all = held.map_or_else(Vec::new, |held| held.entries.clone());
+    let new: Vec<Value> = entries.into_iter().filter(|entry| !all.contains(entry)).collect();
+    // The release itself is named once, however its entry is written.
+    all.extend(
+        new.into_iter().filter(|entry| held.is_none() || Named::of(entry).is_ok_and(|named| named.digest != release)),
+    );
+    Ok((release, tree::index(all)))
 }
 
 /// Brings a manifest and all that it names.
@@ -94,7 +160,11 @@ async fn bring(
     root: Vec<u8>,
     seen: &mut BTreeSet<Digest>,
 ) -> Result<(), RegistryError> {
-    let keep = |digest: Digest, bytes: &[u8]| blobs.write(digest.hex(), bytes).map_err(RegistryError::io("blobs"));
+    let keep = |digest: Digest, bytes: &[u8]| {
+        // What is there and whole is not written again.
+        let there = have(blobs, &Named { media: String::new(), digest, size: bytes.len() as u64 });
+        there.map_or_else(|| blobs.write(digest.hex(), bytes).map_err(RegistryError::io("blobs")), |_| Ok(()))
+    };
     let mut open = vec![root];
     let mut manifests = 0;
     while let Some(bytes) = open.pop() {
@@ -110,13 +180,8 @@ async fn bring(
                 continue;
             }
             if part.is_manifest() {
-                let missing = RegistryError::NotARelease("a part that is named is not there");
-                let bytes = registry.manifest(&from.of(part.digest)).await?.ok_or(missing)?;
-                if Digest::of(&bytes) != part.digest {
-                    return Err(RegistryError::DigestMismatch(part.digest));
-                }
-                open.push(bytes);
-            } else {
+                open.push(named(registry, from, blobs, &part, "a part that is named is not there").await?);
+            } else if have(blobs, &part).is_none() {
                 keep(part.digest, &registry.blob(&part).await?)?;
             }
         }

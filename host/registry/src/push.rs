@@ -8,7 +8,7 @@ use serde_json::Value;
 use vaern_door::Digest;
 
 use crate::RegistryError;
-use crate::client::{Login, Patience, Registry, talk};
+use crate::client::{Access, Patience, Registry, talk};
 use crate::place::{Place, referrers_tag};
 use crate::tree::{self, Named};
 
@@ -27,7 +27,7 @@ pub struct Pushed {
 ///
 /// # Errors
 /// [`RegistryError::Package`] if the release does not hold: it is not pushed then.
-pub fn push(dir: &Dir, to: &Place, login: &Login, patience: Patience) -> Result<Pushed, RegistryError> {
+pub fn push(dir: &Dir, to: &Place, access: &Access, patience: Patience) -> Result<Pushed, RegistryError> {
     let (release, contents) = vaern_trust::inspect(dir)?;
     if to.digest().is_some() {
         return Err(RegistryError::Place(to.to_string()));
@@ -36,7 +36,7 @@ pub fn push(dir: &Dir, to: &Place, login: &Login, patience: Patience) -> Result<
         to.tag().map_or_else(|| format!("{}-{}", contents.manifest.name, contents.manifest.version), str::to_owned);
     let listed = tree::entries(&tree::read(&file(dir, "index.json", tree::MAX_MANIFEST)?)?);
     talk(async {
-        let registry = Registry::open(to, login, patience, RegistryOperation::Push).await?;
+        let registry = Registry::open(to, access, patience, RegistryOperation::Push).await?;
         let mut referrers = vec![];
         for entry in &listed {
             let named = Named::of(entry)?;

@@ -8,155 +8,27 @@
     reason = "tests state what they expect"
 )]
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+mod desk;
+
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::process::Command;
 use std::time::Duration;
 
 use cap_std::fs::Dir;
-use vaern_door::{Digest, Interface, Label, Licences, Manifest, Name, Size, Version};
-use vaern_registry::{Login, Patience, Place, RegistryError, pull, push};
-use vaern_trust::{ApprovalDraft, Dpia, DpoAdvice, EngineId, PackInputs, Responsible, SigningKeyPair, TrustRoot};
+use desk::*;
+use vaern_door::Digest;
+use vaern_registry::{Access, Patience, Place, RegistryError, pull, push};
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
-fn name(text: &str) -> Name {
-    Name::new(text).unwrap()
-}
-
-fn vendor() -> SigningKeyPair {
-    SigningKeyPair::from_seed(&[1; 32])
-}
-
-fn jura() -> SigningKeyPair {
-    SigningKeyPair::from_seed(&[2; 32])
-}
-
-fn now() -> jiff::Timestamp {
-    "2026-06-01T12:00:00Z".parse().unwrap()
-}
-
-fn trust() -> TrustRoot {
-    let (jura, vendor, none) = (jura().public(), vendor().public(), Digest::of(b""));
-    TrustRoot::from_toml(&format!(
-        "approval = {{ threshold = 1 }}\nroles = [{{ role = \"jura\", name = \"jura\", key = \"{jura}\" }}]\n[[vendors]]\nname = \"example-vision\"\nkey = \"{vendor}\"\nrisk_record = {{ date = \"2026-01-01\", digest = \"{none}\" }}\n"
-    ))
-    .unwrap()
-}
-
-fn engine() -> EngineId {
-    EngineId { version: "1".into(), settings: Digest::of(b""), target: "x".into(), cpu: [].into() }
-}
-
-fn folder(path: &Path) -> Dir {
-    std::fs::create_dir_all(path).unwrap();
-    Dir::open_ambient_dir(path, cap_std::ambient_authority()).unwrap()
-}
-
-/// A release with this counter: packed, signed, approved, compiled and vouched for.
-fn release(path: &Path, counter: u64) -> Dir {
-    let dir = folder(path);
-    let manifest = Manifest {
-        name: name("container-model"),
-        version: Version::new("1.4.0").unwrap(),
-        counter,
-        vendor: name("example-vision"),
-        purpose: name("containere"),
-        intended_use: "Finds waste containers.".into(),
-        labels: vec![Label::new("affaldscontainer").unwrap()],
-        capabilities: vec![Interface::Models],
-        tensors: vec![],
-        frame: Size::new(640, 360).unwrap(),
-        models: vec![],
-        licences: Licences { plugin: "x".into(), model: "x".into(), training_data: "x".into() },
-    };
-    let component =
-        wat::parse_str(r#"(component (instance $i) (export "tmf:vision/plugin@0.1.0" (instance $i)))"#).unwrap();
-    let inputs = PackInputs { component, manifest, models: vec![], model_card: None, sbom: None };
-    vaern_trust::pack(&inputs, &dir).unwrap();
-    vaern_trust::sign_vendor(&dir, &vendor()).unwrap();
-    let draft = ApprovalDraft {
-        purpose: name("containere"),
-        legal_basis: Some("x".into()),
-        catalogue: Version::new("1.0.0").unwrap(),
-        policy: name("pilot"),
-        host_line: None,
-        dpia: None,
-        responsible: Some(Responsible { unit: "x".into(), manager: "x".into() }),
-        dpo_advice: Some(DpoAdvice { date: "2026-03-10".parse().unwrap(), digest: Digest::of(b""), reply: "x".into() }),
-        not_before: "2026-01-01T00:00:00Z".parse().unwrap(),
-        expires: Some("2027-01-01T00:00:00Z".parse().unwrap()),
-        examined: [].into(),
-    };
-    let dpia = "date = \"2026-01-01\"\nresidual_risk = \"lav\"\ndescription = \"a\"\nnecessity = \"b\"\nrisks = \"c\"\nmeasures = \"d\"\n";
-    let dpia = Dpia::read(dpia.as_bytes()).unwrap();
-    vaern_trust::approve(&dir, &trust(), &draft, &dpia, &[(&name("jura"), &jura())], now()).unwrap();
-    vaern_trust::sign_compiled(&dir, &trust(), engine(), b"stands for machine code", &[&jura()]).unwrap();
-    dir
-}
-
-fn skip(why: &str) {
-    let _ = writeln!(std::io::stderr(), "SKIP {why}");
-}
-
-/// Debian's registry on a port of its own, ended with the test.
-struct Registry {
-    child: Child,
-    port: u16,
-    _temp: tempfile::TempDir,
-}
-
-impl Registry {
-    fn start() -> Option<Self> {
-        let temp = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let config = temp.path().join("config.yml");
-        let root = temp.path().join("store");
-        let text = format!(
-            "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: 127.0.0.1:{port}\n",
-            root.display()
-        );
-        std::fs::write(&config, text).unwrap();
-        let child = Command::new("docker-registry")
-            .arg("serve")
-            .arg(&config)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        let Ok(child) = child else {
-            skip("a real registry: docker-registry is not installed");
-            return None;
-        };
-        let registry = Self { child, port, _temp: temp };
-        for _ in 0..200 {
-            if TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                return Some(registry);
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        panic!("docker-registry does not answer");
-    }
-
-    fn place(&self, rest: &str) -> Place {
-        format!("oci://127.0.0.1:{}/{rest}", self.port).parse().unwrap()
-    }
-}
-
-impl Drop for Registry {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 fn go(dir: &Dir, to: &Place) -> vaern_registry::Pushed {
-    push(dir, to, &Login::Anonymous, Patience::default()).unwrap()
+    push(dir, to, &Access::default(), Patience::default()).unwrap()
 }
 
 fn come(from: &Place, dir: &Dir) -> Result<Digest, RegistryError> {
-    pull(from, dir, &Login::Anonymous, Patience::default())
+    pull(from, dir, &Access::default(), Patience::default())
 }
 
 #[test]
@@ -174,8 +46,10 @@ fn pkg_07p_what_comes_back_from_a_real_registry_is_the_release_with_all_that_was
     let verified = vaern_trust::verify(&there, &trust(), now(), &name("containere")).unwrap();
     assert_eq!(verified.digest(), pushed.release);
     assert_eq!(verified.compiled(&trust(), &engine()).unwrap().bytes(), b"stands for machine code");
-    // A directory that holds something is not written to.
-    assert!(matches!(come(&place, &there), Err(RegistryError::Io { .. })));
+    // A directory that holds something else is not written to.
+    let other = folder(&temp.path().join("other"));
+    other.write("diary.txt", b"mine").unwrap();
+    assert!(matches!(come(&place, &other), Err(RegistryError::Io { .. })));
     let nothing = folder(&temp.path().join("nothing"));
     let unknown = come(&registry.place("city/container-model:no-such-tag"), &nothing);
     assert!(matches!(unknown, Err(RegistryError::NotARelease(_))), "{unknown:?}");
@@ -217,34 +91,6 @@ fn skopeo_reads_the_layout_and_what_lies_in_the_registry() {
     assert_eq!(raw(&["--tls-verify=false", &there]), digest);
 }
 
-/// A server that answers each path as it is told, on a thread of its own until the test is over.
-fn server(answer: impl Fn(&str, &mut TcpStream) + Send + 'static) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let Ok(mut stream) = stream else { return };
-            let mut reader = BufReader::new(stream.try_clone().unwrap());
-            let mut first = String::new();
-            let _ = reader.read_line(&mut first);
-            let mut line = String::new();
-            while reader.read_line(&mut line).is_ok_and(|n| n > 2) {
-                line.clear();
-            }
-            answer(first.split(' ').nth(1).unwrap_or_default(), &mut stream);
-        }
-    });
-    port
-}
-
-fn say(stream: &mut TcpStream, status: &str, media: &str, body: &[u8]) {
-    let head = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: {media}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-        body.len()
-    );
-    let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
-}
-
 /// A release index that names one artifact that names one blob of this size; and what the server does when it is asked for the blob.
 fn one_blob(size: usize, blob: impl Fn(&mut TcpStream) + Send + 'static) -> Place {
     let honest = vec![7; size];
@@ -253,7 +99,7 @@ fn one_blob(size: usize, blob: impl Fn(&mut TcpStream) + Send + 'static) -> Plac
         serde_json::json!({ "schemaVersion": 2, "mediaType": MANIFEST, "config": named("x", &honest), "layers": [] })
             .to_string();
     let index = serde_json::json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [named(MANIFEST, artifact.as_bytes())] }).to_string();
-    let port = server(move |path, stream| {
+    let port = server("127.0.0.1", move |path, stream| {
         if path == "/v2/" {
             say(stream, "200 OK", "application/json", b"{}");
         } else if path.contains("/blobs/") {
@@ -274,7 +120,7 @@ fn hasty() -> Patience {
 fn refused(from: &Place) -> RegistryError {
     let temp = tempfile::tempdir().unwrap();
     let dir = folder(temp.path());
-    let error = pull(from, &dir, &Login::Anonymous, hasty()).unwrap_err();
+    let error = pull(from, &dir, &Access::default(), hasty()).unwrap_err();
     assert!(!dir.exists("index.json"), "what was cut off is no release");
     error
 }
@@ -291,7 +137,7 @@ fn upd_06n_a_server_that_hardly_sends_is_too_slow_and_one_that_never_answers_too
     });
     let error = refused(&trickle);
     assert!(matches!(error, RegistryError::TooSlow), "{error}");
-    let silent = server(|path, stream| {
+    let silent = server("127.0.0.1", |path, stream| {
         if path == "/v2/" {
             say(stream, "200 OK", "application/json", b"{}");
         } else {
@@ -302,7 +148,7 @@ fn upd_06n_a_server_that_hardly_sends_is_too_slow_and_one_that_never_answers_too
     let place: Place = format!("oci://127.0.0.1:{silent}/plugin:tag").parse().unwrap();
     let temp = tempfile::tempdir().unwrap();
     let patience = Patience { silence: Duration::from_millis(300), ..hasty() };
-    let error = pull(&place, &folder(temp.path()), &Login::Anonymous, patience).unwrap_err();
+    let error = pull(&place, &folder(temp.path()), &Access::default(), patience).unwrap_err();
     assert!(matches!(error, RegistryError::TooSlow | RegistryError::Refused(_)), "{error}");
 }
 
@@ -323,7 +169,7 @@ fn pkg_01n_other_bytes_and_pkg_02n_more_bytes_than_were_named_are_refused() {
 #[test]
 fn pkg_05n_an_index_that_names_itself_or_too_much_ends() {
     // Each manifest that is asked for names another one: nothing of it is ever the whole.
-    let port = server(|path, stream| {
+    let port = server("127.0.0.1", |path, stream| {
         if path == "/v2/" {
             return say(stream, "200 OK", "application/json", b"{}");
         }
@@ -333,4 +179,55 @@ fn pkg_05n_an_index_that_names_itself_or_too_much_ends() {
     });
     let error = refused(&format!("oci://127.0.0.1:{port}/plugin:tag").parse().unwrap());
     assert!(matches!(error, RegistryError::DigestMismatch(_) | RegistryError::Refused(_)), "{error}");
+}
+
+#[test]
+fn pkg_16p_what_was_said_later_is_added_to_a_folder_that_holds_the_release_and_pkg_20n_another_release_is_not() {
+    let Some(registry) = Registry::start() else { return };
+    let temp = tempfile::tempdir().unwrap();
+    let dir = release(&temp.path().join("here"), 4);
+    // Pushed before it had its code: what was said until then.
+    let whole = dir.read("index.json").unwrap();
+    let mut listed: serde_json::Value = serde_json::from_slice(&whole).unwrap();
+    listed["manifests"].as_array_mut().unwrap().retain(|entry| {
+        entry["artifactType"] != "application/vnd.vaern.compiled.v1"
+            && entry["annotations"]["vnd.vaern.statement"] != "compiled"
+    });
+    dir.write("index.json", serde_json::to_vec(&listed).unwrap()).unwrap();
+    let pushed = go(&dir, &registry.place("plugin:current"));
+    let there = folder(&temp.path().join("there"));
+    come(&registry.place("plugin:current"), &there).unwrap();
+    let code = |dir: &Dir| {
+        vaern_trust::verify(dir, &trust(), now(), &name("containere")).unwrap().compiled(&trust(), &engine())
+    };
+    assert!(code(&there).is_err());
+    let before: std::collections::BTreeMap<_, _> = blobs(&there);
+    dir.write("index.json", whole).unwrap();
+    go(&dir, &registry.place("plugin:current"));
+    assert_eq!(come(&registry.place("plugin:current"), &there).unwrap(), pushed.release);
+    assert_eq!(code(&there).unwrap().bytes(), b"stands for machine code");
+    let after = blobs(&there);
+    assert!(before.iter().all(|(name, file)| after.get(name) == Some(file)), "the very files that were there");
+    assert_eq!(after.len(), before.len() + 4, "the code, its statement, and a manifest for each");
+    // Once more brings nothing.
+    come(&registry.place("plugin:current"), &there).unwrap();
+    assert_eq!(blobs(&there), after);
+    // The tag was moved to another release.
+    let other = release(&temp.path().join("other"), 5);
+    go(&other, &registry.place("plugin:current"));
+    let refused = come(&registry.place("plugin:current"), &there).unwrap_err();
+    assert!(matches!(refused, RegistryError::OtherRelease { held, .. } if held == pushed.release), "{refused}");
+    assert_eq!(blobs(&there), after);
+    assert!(code(&there).is_ok());
+}
+
+/// Each blob: which file it is on the disk, and how long.
+fn blobs(dir: &Dir) -> std::collections::BTreeMap<String, (u64, u64)> {
+    use cap_std::fs::MetadataExt as _;
+    let file = |entry: std::io::Result<cap_std::fs::DirEntry>| {
+        let entry = entry.unwrap();
+        let data = entry.metadata().unwrap();
+        (entry.file_name().into_string().unwrap(), (data.mtime_nsec() as u64 ^ data.mtime() as u64, data.len()))
+    };
+    dir.read_dir("blobs/sha256").unwrap().map(file).collect()
 }

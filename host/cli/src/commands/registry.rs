@@ -31,11 +31,14 @@ struct LoginFile {
     /// A file with the user's name in its first line and the password in its second.
     #[arg(long)]
     login: Option<PathBuf>,
+    /// Certificates of the authorities that may vouch for the registry, in PEM: these and no others. Left out, those of the system.
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
 }
 
 #[cfg(feature = "registry")]
 mod with_client {
-    use vaern_registry::{Login, Patience, Place, RegistryError};
+    use vaern_registry::{Access, Login, Patience, Place, RegistryError};
     use zeroize::Zeroizing;
 
     use super::{Failure, LoginFile, Output, PullArgs, PushArgs};
@@ -44,7 +47,7 @@ mod with_client {
     impl From<RegistryError> for Failure {
         fn from(error: RegistryError) -> Self {
             let failure = match &error {
-                RegistryError::Place(_) => Self::usage(error.to_string()),
+                RegistryError::Place(_) | RegistryError::Authority => Self::usage(error.to_string()),
                 _ => Self::refused(error.to_string(), error.krav(), error.blame()),
             };
             failure.mend(error.mend())
@@ -52,6 +55,11 @@ mod with_client {
     }
 
     impl LoginFile {
+        fn access(&self) -> Result<Access, Failure> {
+            let authority = self.ca.as_ref().map(|path| files::read("authority", path, 1 << 20)).transpose()?;
+            Ok(Access { login: self.read()?, authority })
+        }
+
         fn read(&self) -> Result<Login, Failure> {
             let Some(path) = &self.login else { return Ok(Login::Anonymous) };
             let bytes = Zeroizing::new(files::read("login", path, 4096)?);
@@ -69,7 +77,7 @@ mod with_client {
     pub(crate) fn push(args: &PushArgs, output: &Output) -> Result<(), Failure> {
         let to: Place = args.to.parse()?;
         let dir = files::open_dir("release", &args.release)?;
-        let pushed = vaern_registry::push(&dir, &to, &args.login.read()?, Patience::default())?;
+        let pushed = vaern_registry::push(&dir, &to, &args.login.access()?, Patience::default())?;
         let lines = format!(
             "Pushed {}\n  tag      {}\n  with     {} statement(s) and parts about it\n  by digest, the name that does not move",
             pushed.release, pushed.tag, pushed.referrers
@@ -81,7 +89,7 @@ mod with_client {
     pub(crate) fn pull(args: &PullArgs, output: &Output) -> Result<(), Failure> {
         let from: Place = args.from.parse()?;
         let dir = files::make_dir("release", &args.out)?;
-        let release = vaern_registry::pull(&from, &dir, &args.login.read()?, Patience::default())?;
+        let release = vaern_registry::pull(&from, &dir, &args.login.access()?, Patience::default())?;
         let lines = format!(
             "Pulled {release} into {0}\n  nothing of it is believed yet; next  vaern plugin check {0}",
             args.out.display()
@@ -96,7 +104,7 @@ pub(crate) use with_client::{pull, push};
 /// This build speaks to no registry.
 #[cfg(not(feature = "registry"))]
 fn without(place: &str, folder: &std::path::Path, login: &LoginFile) -> Failure {
-    let login = if login.login.is_some() { ", with its login," } else { "" };
+    let login = if login.login.is_some() || login.ca.is_some() { ", with its login or authority," } else { "" };
     Failure::usage(format!("this program is built without a client for registries: `{place}`{login} is out of reach"))
         .mend(format!(
             "build it with `cargo build --release --features registry`, or carry the folder {}",
