@@ -6,6 +6,7 @@
 
 pub mod bits;
 pub mod book;
+pub mod code;
 pub mod collection;
 pub mod coverage;
 pub mod facts;

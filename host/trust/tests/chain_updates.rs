@@ -85,6 +85,22 @@ fn upd_03n_clk_07n_without_news_the_node_stops_and_upd_03p_goes_on_with_fresh_ne
 }
 
 #[test]
+fn upd_03n_what_came_around_the_files_ends_and_upd_03p_until_then_it_bounds_what_is_known() {
+    let node = Node::enrolled(&channel(7, &[4]));
+    let mut state = node.open();
+    let mut offered = node.offered();
+    let ends = now() + SignedDuration::from_hours(48);
+    offered.ends = Some(ends);
+    assert_eq!(state.take(&offered, now(), DEFAULT_MAX_STALE).unwrap().until(), ends);
+    assert_eq!(state.take(&offered, ends, DEFAULT_MAX_STALE).unwrap_err(), UpdateError::Expired(ends));
+    // What lasts longer than the channel does not make it last.
+    offered.ends = Some(now() + SignedDuration::from_hours(24 * 365));
+    let stale = offered.channel.file().issued + DEFAULT_MAX_STALE;
+    let still = ends - SignedDuration::from_secs(1);
+    assert_eq!(state.take(&offered, still, DEFAULT_MAX_STALE).unwrap().until(), stale);
+}
+
+#[test]
 fn clk_02n_a_clock_ten_years_ahead_stops_the_node_and_a_signed_time_brings_it_back() {
     let node = Node::enrolled(&channel(7, &[4]));
     let mut state = node.open();

@@ -116,6 +116,8 @@ impl ChannelSource for TufFiles<'_> {
             Ok((Role::Tuf(name), Mark { version, digest: digest(bytes)? }))
         });
         let also = also.collect::<Result<_, UpdateError>>()?;
-        Ok(Offered { channel, revocations, assigned, node: self.node.clone(), also })
+        let ends = [Some(set.root().expires), set.timestamp().map(|t| t.expires), set.snapshot().map(|s| s.expires)];
+        let ends = ends.into_iter().flatten().chain([targets.expires]).min();
+        Ok(Offered { channel, revocations, assigned, node: self.node.clone(), also, ends })
     }
 }

@@ -113,6 +113,22 @@ fn upd_03n_a_frozen_repository_ends_with_each_role_s_end() {
 }
 
 #[test]
+fn upd_03n_what_a_node_knows_ends_with_the_first_end_of_what_said_it() {
+    // Of timestamp, snapshot, targets and root the timestamp ends first; the channel and its staleness end later.
+    let city = City::followed(7);
+    assert_eq!(city.take().unwrap().until(), days(7));
+    // Said anew, it holds longer; then the staleness of the channel comes first.
+    refresh(&city.repository, days(20), &[&key(6)], now()).unwrap();
+    let issued = now() - SignedDuration::from_hours(12);
+    assert_eq!(city.take().unwrap().until(), issued + DEFAULT_MAX_STALE);
+    // An offer whose end has come by the node's own time is over, whatever the client thought of it.
+    let mut offered = city.offered().unwrap();
+    offered.ends = Some(now());
+    let over = State::open(&city.state).unwrap().take(&offered, now(), DEFAULT_MAX_STALE).unwrap_err();
+    assert_eq!(over, UpdateError::Expired(now()));
+}
+
+#[test]
 fn upd_04n_files_of_different_times_are_not_one_issue() {
     let city = City::followed(7);
     let older = city.copy();

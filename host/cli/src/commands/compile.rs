@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use vaern_door::Digest;
+use vaern_node::code;
 use vaern_sandbox::wall::{self, WallError};
-use vaern_trust::{Approved, CompiledCode, EngineId, Release, SigningKeyPair, TrustRoot};
+use vaern_trust::{Approved, CompiledCode, EngineId, Release, ReleaseError, SigningKeyPair, TrustRoot};
 
 use crate::commands::approve::signers;
 use crate::commands::gate::{self, Engine, Purpose, Wall};
@@ -96,18 +97,12 @@ impl Code {
         trust: &TrustRoot,
         output: &Output,
     ) -> Result<Option<CompiledCode>, Failure> {
-        if self.code == CodeFrom::Compile {
-            return Ok(None);
-        }
-        match release.compiled(trust, &wall::engine()) {
-            Ok(code) => Ok(Some(code)),
-            Err(error) if self.code == CodeFrom::Prefer && error.may_compile() => {
-                if let vaern_trust::ReleaseError::Package(mismatch) = error {
-                    output.say(&format!("vaern: {mismatch}; compiling here instead"));
-                }
-                Ok(None)
-            }
-            Err(error) => Err(error.into()),
-        }
+        let from = match self.code {
+            CodeFrom::Compile => code::CodeFrom::Compile,
+            CodeFrom::Prefer => code::CodeFrom::Prefer,
+            CodeFrom::Vouched => code::CodeFrom::Vouched,
+        };
+        let passed_over = |error: &ReleaseError| output.say(&format!("vaern: {error}; compiling here instead"));
+        Ok(from.of(release, trust, passed_over)?)
     }
 }

@@ -91,6 +91,7 @@ fn parts(config: &NodeConfig, over: Arc<AtomicBool>, output: &Output) -> Result<
         watched,
         source: Box::new(move |trust, time| source.offered(trust, time)),
         releases,
+        code: config.releases.code,
         wall,
         build,
     })?;

@@ -13,6 +13,7 @@ mod nodes;
 mod program;
 
 mod evidence;
+mod later;
 mod memory;
 mod orders;
 mod sources;

@@ -225,8 +225,17 @@ impl City {
     }
 
     pub(crate) fn start_with(&self, environment: &[(&str, &str)]) -> Service {
+        self.started(Path::new(env!("CARGO_BIN_EXE_vaern")), environment)
+    }
+
+    /// The service by another program than the one under test.
+    pub(crate) fn start_by(&self, program: &Path) -> Service {
+        self.started(program, &[])
+    }
+
+    fn started(&self, program: &Path, environment: &[(&str, &str)]) -> Service {
         let errors = std::fs::OpenOptions::new().create(true).append(true).open(self.at("node.err")).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_vaern"))
+        let child = Command::new(program)
             .args(["run", "--config", text(&self.at("node.toml"))])
             .envs(environment.iter().copied())
             .env_remove("VAERN_MODELS")

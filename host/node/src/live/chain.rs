@@ -14,6 +14,7 @@ use vaern_trust::{
 };
 
 use super::seat::Live;
+use crate::code::CodeFrom;
 use crate::service::{self, AdmitError};
 
 /// Releases that are looked at; a folder with more is somebody's mistake.
@@ -43,6 +44,8 @@ pub struct ChainParts {
     pub source: Source,
     /// The folder of releases.
     pub releases: Dir,
+    /// Where machine code comes from.
+    pub code: CodeFrom,
     /// How workers are started.
     pub wall: WallSettings,
     /// The digest of this program.
@@ -54,6 +57,7 @@ pub(crate) struct Rules {
     pub(crate) trust: TrustRoot,
     pub(crate) set: PolicySet,
     pub(crate) releases: Dir,
+    code: CodeFrom,
     wall: WallSettings,
     build: Build,
 }
@@ -67,6 +71,8 @@ pub struct Chain {
     source: Source,
     current: Option<Current>,
     known: BTreeMap<String, Known>,
+    /// Releases whose folders are new or were changed, and the folders.
+    changed: BTreeMap<Digest, String>,
 }
 
 /// A folder of a release, looked at once for each state that it had.
@@ -74,6 +80,15 @@ pub struct Chain {
 struct Known {
     print: super::control::Print,
     found: Option<(Digest, Manifest)>,
+}
+
+/// Why the channel was not taken.
+#[derive(Debug)]
+pub(crate) enum NotTaken {
+    /// What is offered does not hold, or is of no time: nothing is known of it.
+    Offer(UpdateError),
+    /// It holds. It is older than what is known, or it is the newest and its time is over.
+    Newest(UpdateError),
 }
 
 /// Why a release is not made ready.
@@ -101,14 +116,23 @@ impl Chain {
     /// # Errors
     /// [`UpdateError`] where there is no floor, or it is above what is offered.
     pub fn open(parts: ChainParts) -> Result<Self, UpdateError> {
-        let ChainParts { trust, set, mark, state, channel, watched, source, releases, wall, build } = parts;
+        let ChainParts { trust, set, mark, state, channel, watched, source, releases, code, wall, build } = parts;
         let mut state = State::open(&state)?;
         state.check_root(&trust)?;
         if let Some(mark) = mark {
             state.raise(Role::Policy(set.purpose.policy_set.clone()), mark)?;
         }
-        let rules = Arc::new(Rules { trust, set, releases, wall, build });
-        Ok(Self { rules, state, channel, watched, source, current: None, known: BTreeMap::new() })
+        let rules = Arc::new(Rules { trust, set, releases, code, wall, build });
+        Ok(Self {
+            rules,
+            state,
+            channel,
+            watched,
+            source,
+            current: None,
+            known: BTreeMap::new(),
+            changed: BTreeMap::new(),
+        })
     }
 
     pub(crate) fn rules(&self) -> Arc<Rules> {
@@ -129,11 +153,11 @@ impl Chain {
     }
 
     /// Takes what the channel offers. Where it offers something worse than what is known, what is known stays.
-    pub(crate) fn refresh(&mut self, now: Timestamp) -> Result<(), UpdateError> {
+    pub(crate) fn refresh(&mut self, now: Timestamp) -> Result<(), NotTaken> {
         let hours = i64::from(self.rules.set.profile.max_stale_hours);
         let bound = SignedDuration::from_hours(hours).min(DEFAULT_MAX_STALE);
-        let offered = (self.source)(&self.rules.trust, self.state.time(now, bound))?;
-        self.current = Some(self.state.take(&offered, now, bound)?);
+        let offered = (self.source)(&self.rules.trust, self.state.time(now, bound)).map_err(NotTaken::Offer)?;
+        self.current = Some(self.state.take(&offered, now, bound).map_err(NotTaken::Newest)?);
         Ok(())
     }
 
@@ -143,7 +167,13 @@ impl Chain {
     }
 
     /// The release that was good here last, from the node's own copy.
-    pub(crate) fn active(&self, now: Timestamp) -> Result<Option<Release<Approved>>, LoadError> {
+    pub(crate) fn active(&mut self, now: Timestamp) -> Result<Option<Release<Approved>>, LoadError> {
+        // What came into the folder while the node was off may be what the copy lacks. A folder that does not hold stops no copy that does.
+        if let Some(active) = self.state.active_digest(self.purpose())
+            && let Some(name) = self.changed().remove(&active)
+        {
+            let _ = self.supplement(&name, active);
+        }
         let Some(current) = &self.current else { return Ok(None) };
         let Some(release) = self.state.active(self.purpose(), &self.rules.trust, current)? else { return Ok(None) };
         Ok(Some(service::admitted(release, &self.rules.set, now)?))
@@ -182,11 +212,26 @@ impl Chain {
             let before = self.known.remove(&name).filter(|before| before.print == print);
             let seen = before.unwrap_or_else(|| {
                 let opened = Release::open(&dir).and_then(|release| release.verify(&self.rules.trust));
-                Known { print, found: opened.ok().map(|r| (r.digest(), r.manifest().clone())) }
+                let found = opened.ok().map(|r| (r.digest(), r.manifest().clone()));
+                self.changed.extend(found.as_ref().map(|(digest, _)| (*digest, name.clone())));
+                Known { print, found }
             });
             known.insert(name, seen);
         }
         self.known = known;
+    }
+
+    /// Releases whose folders are new or were changed since this was asked last, and the folders.
+    pub(crate) fn changed(&mut self) -> BTreeMap<Digest, String> {
+        self.look();
+        std::mem::take(&mut self.changed)
+    }
+
+    /// Adds to the node's own copy of a release what its folder has of statements and code besides.
+    pub(crate) fn supplement(&self, name: &str, release: Digest) -> Result<(), LoadError> {
+        let io = |source| LoadError::Io { name: name.to_owned(), source };
+        let from = self.rules.releases.open_dir(name).map_err(io)?;
+        Ok(self.state.supplement(&from, release, Steps::unwatched())?)
     }
 
     /// Makes a release the one that the node comes back with, and raises the floor above everything before it.
@@ -212,9 +257,11 @@ impl Rules {
         Ok(service::admit(&dir, &self.trust, &self.set, now)?)
     }
 
-    /// Compiles it, loads its models, and warms a runner for each of `runners` threads.
+    /// Takes its code or compiles it, loads its models, and warms a runner for each of `runners` threads.
     pub(crate) fn ready(&self, release: Release<Approved>, runners: usize) -> Result<Live, LoadError> {
-        let seer = service::prepare(&release, &self.set, self.wall.clone())?;
+        let code = self.code.of(&release, &self.trust, |_| ()).map_err(AdmitError::from)?;
+        let seer = service::prepare_with(&release, code.as_ref(), &self.set, self.wall.clone())?;
+        drop(code);
         let grants = Arc::new(self.set.grants(release.manifest()).map_err(AdmitError::from)?);
         let max_age = SignedDuration::from_hours(24 * i64::from(self.set.profile.approval.max_age_days));
         Ok(Live::warm(release, seer, grants, max_age, runners).map_err(AdmitError::from)?)

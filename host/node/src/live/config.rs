@@ -7,6 +7,8 @@ use serde::Deserialize;
 use vaern_door::{Blame, Krav, Name, guard};
 use vaern_policy::Place;
 
+use crate::code::CodeFrom;
+
 /// Why a configuration is refused: the file, the line, and what is wrong there.
 #[derive(Debug, thiserror::Error)]
 #[error("{place}: {what}")]
@@ -101,6 +103,9 @@ pub struct ReleasesPart {
     pub root: Option<PathBuf>,
     /// The name that the city knows this node by: it runs what is assigned to that name.
     pub node: Option<Name>,
+    /// Where machine code comes from.
+    #[serde(default)]
+    pub code: CodeFrom,
 }
 
 /// What a channel is: one or the other, never both.

@@ -15,7 +15,7 @@ use vaern_door::{Blame, Krav, guard};
 use vaern_record::log::{KeyRef, StopCause};
 use vaern_trust::{Current, ResidualRisk, UpdateError};
 
-use super::chain::Chain;
+use super::chain::{Chain, NotTaken};
 use super::journal::{Risk, Stop};
 use super::metrics::Status;
 use super::orders::{self, START_FILE, STOP_FILE};
@@ -273,20 +273,26 @@ impl Control {
     fn follow(&self, judged: &mut Judged) -> Option<Why> {
         let now = self.now();
         judged.taken = Some(now);
-        if let Err(error) = judged.chain.refresh(now) {
-            if let UpdateError::Expired(_) | UpdateError::Frozen { .. } = error {
+        let mut ended = None;
+        match judged.chain.refresh(now) {
+            Ok(()) => {}
+            Err(NotTaken::Newest(error @ (UpdateError::Expired(_) | UpdateError::Frozen { .. }))) => {
                 return Some(Why::new(StopCause::Stale, error.to_string()));
             }
-            // Whoever can disturb a channel can delay it and no more: what was known holds until its own end (UPD-17).
-            self.status.alarm(format!("the channel is not taken: {error}"));
-            self.status.figures.refusals.fetch_add(1, Ordering::Relaxed);
+            // Whoever can disturb a channel can delay it and no more: what was known holds until its own end (UPD-17). An old repository
+            // whose time is over is such a disturbance, and no end of what is known.
+            Err(NotTaken::Offer(error) | NotTaken::Newest(error)) => {
+                self.status.alarm(format!("the channel is not taken: {error}"));
+                self.status.figures.refusals.fetch_add(1, Ordering::Relaxed);
+                ended = matches!(error, UpdateError::Expired(_)).then(|| error.to_string());
+            }
         }
         if let Some(current) = judged.chain.current() {
             self.floor.store(current.time().as_millisecond(), Ordering::Release);
         }
         match judged.chain.current() {
-            None => Some(Why::new(StopCause::Stale, "no channel was taken yet")),
-            Some(current) if now >= current.until() => {
+            None => Some(Why::new(StopCause::Stale, ended.unwrap_or_else(|| "no channel was taken yet".to_owned()))),
+            Some(current) if self.time() >= current.until() => {
                 Some(Why::new(StopCause::Stale, format!("the newest channel held until {}", current.until())))
             }
             Some(_) => None,

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::sync::mpsc::{TryRecvError, channel};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use vaern_door::Digest;
 use vaern_record::log::{StopCause, SwapCause};
 use vaern_trust::{Approved, Release};
 
-use super::chain::{LoadError, Rules};
+use super::chain::{Chain, LoadError, Rules};
 use super::clerk::{Told, count_swap};
 use super::seat::{Live, Seat};
 use super::service::{Phase, Service};
@@ -78,6 +79,9 @@ impl Service<'_> {
                 Err(error) => self.status.alarm(format!("the release that ran here last does not run: {error}")),
             }
         }
+        if self.look_again(now) {
+            return;
+        }
         let seated = self.seat.as_ref().map(|seat| (seat.live.digest(), seat.live.counter()));
         // Where the seated one may run no more, any other that the floor lets run will do.
         let stands =
@@ -96,6 +100,31 @@ impl Service<'_> {
         } else if self.asked.take().is_some() {
             self.status.alarm("no other listed release is here to swap to".to_owned());
         }
+    }
+
+    /// Folders that changed: what was turned down may have what it lacked now, and what is seated may have a later approval. True where
+    /// the seated release is made ready anew.
+    fn look_again(&mut self, now: Timestamp) -> bool {
+        for (digest, name) in self.floor.control.with_chain(Chain::changed) {
+            if self.unready.remove(&digest) {
+                self.rejected.remove(&digest);
+            }
+            let Some(seat) = self.seat.as_ref().filter(|seat| seat.live.digest() == digest) else { continue };
+            match self.rules.load(&name, now) {
+                Ok(release) if release.approval().expires > seat.live.release().approval().expires => {
+                    self.prepare(Some(name), digest, SwapCause::Newer, move |_| Ok(release));
+                    return true;
+                }
+                Ok(_) => {
+                    if let Err(error) = self.floor.control.with_chain(|chain| chain.supplement(&name, digest)) {
+                        self.status.alarm(format!("nothing is added to the copy of the release {digest}: {error}"));
+                    }
+                }
+                // What runs was verified; a folder that was spoiled since is of no account.
+                Err(error) => self.status.alarm(format!("the folder of the release {digest} is not taken: {error}")),
+            }
+        }
+        false
     }
 
     /// Makes a release ready in a thread of its own: nothing waits for it.
@@ -127,6 +156,13 @@ impl Service<'_> {
         if let Err(error) = judged {
             self.status.alarm(format!("the release {} does not run: {error}", live.digest()));
             return self.turn_down(live.digest(), "not_permitted", false);
+        }
+        if let Some(name) = &name
+            && self.seat.as_ref().is_some_and(|seat| seat.live.digest() == live.digest())
+        {
+            // The same bytes under a later approval: nothing is to be tried, and it is no swap.
+            self.take_seat(live, None);
+            return self.confirm(name, None);
         }
         match name {
             Some(name) if self.seat.is_some() && !self.seat_is_void() => {
@@ -227,6 +263,9 @@ impl Service<'_> {
     fn turn_down(&mut self, release: Digest, reason: &'static str, for_good: bool) {
         (self.say)(&format!("the release {release} is turned down: {reason}"));
         self.rejected.insert(release);
+        if !for_good {
+            self.unready.insert(release);
+        }
         self.told(Told::TurnedDown { release, reason, for_good });
     }
 }

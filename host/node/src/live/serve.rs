@@ -1,6 +1,6 @@
 //! What a service is made of, and its threads: begun together, ended in order.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -263,6 +263,7 @@ pub fn serve(parts: Parts) -> Result<Served, LiveError> {
         seat: None,
         phase: Phase::Idle,
         rejected: rejected.into_iter().collect(),
+        unready: BTreeSet::new(),
         booted: false,
         asked: None,
         halted: None,

@@ -76,6 +76,8 @@ pub(super) struct Service<'a> {
     pub(super) seat: Option<Arc<Seat>>,
     pub(super) phase: Phase,
     pub(super) rejected: BTreeSet<Digest>,
+    /// Those of them that may be tried again once their folders change.
+    pub(super) unready: BTreeSet<Digest>,
     pub(super) booted: bool,
     /// Somebody asked for a swap: to this release, or to any.
     pub(super) asked: Option<Option<Digest>>,

@@ -7,6 +7,7 @@ use vaern_door::{Blame, Digest, Krav, Name};
 
 use super::assignment::RingGap;
 use crate::floor::{FloorError, Role};
+use crate::package::PkgError;
 use crate::release::ReleaseError;
 use crate::sig_error::SigError;
 
@@ -158,6 +159,9 @@ pub enum UpdateError {
     /// The release was not examined on this line of the host.
     #[error(transparent)]
     Tested(ReleaseError),
+    /// The folder that a release is kept from does not hold together.
+    #[error("the folder of the release: {0}")]
+    Folder(PkgError),
     /// The active release, kept on this node, does not hold.
     #[error("the active release: {0}")]
     Active(ReleaseError),
@@ -171,6 +175,7 @@ impl UpdateError {
             Self::Floor(e) => e.krav(),
             Self::Channel(e) | Self::Revocations(e) | Self::Root(e) | Self::Assignment(e) => e.krav(),
             Self::Active(e) | Self::Tested(e) => e.krav(),
+            Self::Folder(e) => e.krav(),
             Self::Io { .. } => Krav("STD-02"),
             Self::Expired(_) | Self::Frozen { .. } => Krav("GOV-04"),
             _ => Krav("CYB-01"),
@@ -183,6 +188,7 @@ impl UpdateError {
         match self {
             Self::Floor(e) => e.blame(),
             Self::Active(e) | Self::Tested(e) => e.blame(),
+            Self::Folder(e) => e.blame(),
             Self::Channel(e) | Self::Revocations(e) | Self::Root(e) | Self::Assignment(e) => e.blame(Blame::Policy),
             Self::Io { .. }
             | Self::Expired(_)
@@ -201,6 +207,7 @@ impl UpdateError {
             Self::Floor(e) => e.mend(),
             Self::Channel(e) | Self::Revocations(e) | Self::Root(e) | Self::Assignment(e) => e.mend(),
             Self::Active(e) | Self::Tested(e) => e.mend(),
+            Self::Folder(e) => e.mend(),
             Self::Io { .. } => "check that the channel's folder is there and can be read",
             Self::TooLong(_) => "get the channel anew; a server that sends without end is not the city's",
             Self::Metadata(_) => {

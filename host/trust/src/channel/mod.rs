@@ -19,6 +19,7 @@ pub use state::{Current, DEFAULT_MAX_STALE, State};
 pub use store::{Steps, Trip};
 
 use cap_std::fs::Dir;
+use jiff::Timestamp;
 use vaern_door::Name;
 
 use crate::city::{Signed, open_file};
@@ -44,6 +45,8 @@ pub struct Offered {
     pub node: Option<Name>,
     /// Numbers of what came around the files, such as TUF metadata: rows of the floor like all others.
     pub also: Vec<(Role, Mark)>,
+    /// When what came around the files ends, where it ends: the node goes by it no longer.
+    pub ends: Option<Timestamp>,
 }
 
 /// Where a channel comes from.
@@ -99,7 +102,7 @@ impl ChannelSource for SignedFiles<'_> {
             },
             None => None,
         };
-        Ok(Offered { channel, revocations, assigned, node: self.node.clone(), also: vec![] })
+        Ok(Offered { channel, revocations, assigned, node: self.node.clone(), also: vec![], ends: None })
     }
 }
 

@@ -183,7 +183,10 @@ impl State {
         // An assignment ages as its channel does: whoever holds one of them back holds the node up no longer (UPD-17).
         let assigned = offered.assigned.as_ref().filter(|_| channel.assigned).map(Assigned::file);
         let dated = [(channel.issued, channel.expires)].into_iter().chain(assigned.map(|a| (a.issued, a.expires)));
-        let mut until = Timestamp::MAX;
+        let mut until = offered.ends.unwrap_or(Timestamp::MAX);
+        if guard::stands("trust.metadata-expiry") && moment.time >= until {
+            return Err(UpdateError::Expired(until));
+        }
         for (issued, expires) in dated {
             if guard::stands("trust.channel-expiry") && moment.time >= expires {
                 return Err(UpdateError::Expired(expires));
@@ -287,6 +290,21 @@ impl State {
         steps.trip(store::Trip::Sweep)?;
         let active: Vec<Digest> = self.floor.rows().active.values().copied().collect();
         store::sweep(&self.dir, &active)
+    }
+
+    /// Adds to the node's own copy of a release what `from`, a folder of the same release, has of statements and compiled code besides. Nothing
+    /// that the copy has is changed, and nothing of it is believed more than before. Without a copy nothing happens.
+    ///
+    /// # Errors
+    /// [`UpdateError::Folder`] where the folder does not hold together or is of another release; the copy is as it was.
+    pub fn supplement(&self, from: &Dir, release: Digest, steps: Steps<'_>) -> Result<(), UpdateError> {
+        store::supplement(from, &self.dir, release, steps)
+    }
+
+    /// The release that is active for a purpose, by its digest.
+    #[must_use]
+    pub fn active_digest(&self, purpose: &Name) -> Option<Digest> {
+        self.floor.rows().active.get(purpose).copied()
     }
 
     /// The active release of a purpose, verified anew from the node's own copy: nothing on the disk is believed.

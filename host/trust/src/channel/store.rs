@@ -7,6 +7,7 @@ use vaern_door::Digest;
 
 use super::error::UpdateError;
 use crate::files::{self, Entry, Readers};
+use crate::package::{self, Layout, PkgError};
 
 const RELEASES: &str = "releases";
 const UNFINISHED: &str = "unfinished";
@@ -21,9 +22,9 @@ const MAX_FILE: u64 = 512 << 20;
 pub enum Trip {
     /// Before the copy is begun.
     Begin,
-    /// Before each file of the copy, by its number.
+    /// Before each file of the copy, or that is added to one, by its number.
     File(usize),
-    /// Before the copy gets its name.
+    /// Before the copy gets its name, or what was added to one is named.
     Name,
     /// Before the transaction that makes it active.
     Commit,
@@ -65,7 +66,12 @@ pub(super) fn keep(from: &Dir, state: &Dir, digest: Digest, steps: Steps<'_>) ->
     state.create_dir_all(RELEASES).map_err(io_error(RELEASES))?;
     let releases = state.open_dir(RELEASES).map_err(io_error(RELEASES))?;
     if releases.symlink_metadata(digest.hex()).is_ok() {
-        return Ok(());
+        match add(from, &releases, digest, steps) {
+            Err(Kept::Folder(error)) => return Err(error),
+            Ok(()) => return Ok(()),
+            // A copy that does not hold is none. It is made anew below.
+            Err(Kept::Copy) => {}
+        }
     }
     if releases.symlink_metadata(UNFINISHED).is_ok() {
         releases.remove_dir_all(UNFINISHED).map_err(io_error(UNFINISHED))?;
@@ -100,8 +106,55 @@ pub(super) fn keep(from: &Dir, state: &Dir, digest: Digest, steps: Steps<'_>) ->
     files::sync_dir(&copy.open_dir("blobs").map_err(io_error("blobs"))?).map_err(io_error("blobs"))?;
     files::sync_dir(&copy).map_err(io_error(UNFINISHED))?;
     steps.trip(Trip::Name)?;
+    if releases.symlink_metadata(digest.hex()).is_ok() {
+        releases.remove_dir_all(digest.hex()).map_err(io_error(RELEASES))?;
+    }
     releases.rename(UNFINISHED, &releases, digest.hex()).map_err(io_error(UNFINISHED))?;
     files::sync_dir(&releases).and_then(|()| files::sync_dir(state)).map_err(io_error(RELEASES))
+}
+
+/// Why nothing is added to a copy.
+enum Kept {
+    /// The copy itself does not hold.
+    Copy,
+    /// The folder does not, or the disk.
+    Folder(UpdateError),
+}
+
+/// Adds to the copy what the folder has of statements and code besides (decision 0023). What the copy has stays as it is.
+fn add(from: &Dir, releases: &Dir, digest: Digest, steps: Steps<'_>) -> Result<(), Kept> {
+    let folder = |error| Kept::Folder(of_package(error));
+    let copy = releases.open_dir(digest.hex()).map_err(|_| Kept::Copy)?;
+    if package::inspect(&copy).map_or(true, |(whole, _)| whole != digest) {
+        return Err(Kept::Copy);
+    }
+    let (here, there) = (Layout::open(&copy).map_err(folder)?, Layout::open(from).map_err(folder)?);
+    let mut number = 0;
+    let mut step = |name: &str| {
+        let trip = if name == "index.json" { Trip::Name } else { Trip::File(number) };
+        number += 1;
+        steps.0.map_or(Ok(()), |watch| watch(trip))
+    };
+    package::supplement(&here, &there, &mut step).map(|_| ()).map_err(folder)
+}
+
+/// Adds to the copy that is kept of a release, if there is one. One that does not hold is left as it is.
+pub(super) fn supplement(from: &Dir, state: &Dir, digest: Digest, steps: Steps<'_>) -> Result<(), UpdateError> {
+    let releases = match state.open_dir(RELEASES) {
+        Ok(releases) if releases.symlink_metadata(digest.hex()).is_ok() => releases,
+        _ => return Ok(()),
+    };
+    match add(from, &releases, digest, steps) {
+        Ok(()) | Err(Kept::Copy) => Ok(()),
+        Err(Kept::Folder(error)) => Err(error),
+    }
+}
+
+fn of_package(error: PkgError) -> UpdateError {
+    match error {
+        PkgError::Io { file, kind } => UpdateError::Io { file, kind },
+        other => UpdateError::Folder(other),
+    }
 }
 
 /// Opens the copy of a release.

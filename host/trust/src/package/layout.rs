@@ -13,15 +13,15 @@ use crate::files::{self, Entry, Readers};
 use crate::json;
 
 const BLOBS: &str = "blobs/sha256";
-const INDEX_FILE: &str = "index.json";
+pub(super) const INDEX_FILE: &str = "index.json";
 const MARK_FILE: &str = "oci-layout";
 const LAYOUT_VERSION: &str = "1.0.0";
-const MAX_JSON: u64 = json::MAX_BYTES as u64;
+pub(super) const MAX_JSON: u64 = json::MAX_BYTES as u64;
 /// Statements of one release; approvals for other purposes and renewals included.
-const MAX_STATEMENTS: usize = 64;
+pub(super) const MAX_STATEMENTS: usize = 64;
 
 /// Compiled code is some ten times as large as its component; this is far more than any plugin's.
-const MAX_CODE: u64 = 256 << 20;
+pub(super) const MAX_CODE: u64 = 256 << 20;
 
 /// What a statement is filed as. A hint for finding it: what it is, its signed bytes say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +60,7 @@ pub(crate) struct Shelf {
     pub(crate) statements: Vec<(StatementKind, Vec<u8>)>,
     /// Compiled code, named and not read: it is read when a signed statement names it too.
     pub(crate) code: Vec<Descriptor>,
-    entries: Vec<Descriptor>,
+    pub(super) entries: Vec<Descriptor>,
 }
 
 /// What the layout holds of compiled code: the envelopes, and where the code lies.
@@ -287,7 +287,7 @@ impl Layout {
         self.write_json_file(INDEX_FILE, &ImageIndex::new(None, entries))
     }
 
-    fn write_json_file<T: Serialize>(&self, name: &'static str, value: &T) -> Result<(), PkgError> {
+    pub(super) fn write_json_file<T: Serialize>(&self, name: &'static str, value: &T) -> Result<(), PkgError> {
         let bytes = json::write(value).map_err(PkgError::json(name))?;
         files::write_whole(&self.dir, name, &bytes, Readers::Everyone).map_err(PkgError::io(name))
     }

@@ -17,6 +17,7 @@ mod layout;
 mod oci;
 mod pack;
 mod sbom;
+mod supplement;
 
 pub use component::{Ports, examine};
 pub use contents::{Contents, inspect};
@@ -26,3 +27,4 @@ pub use sbom::sbom_from_cargo_lock;
 
 pub(crate) use contents::read_contents;
 pub(crate) use layout::{Layout, Shelf, Shelved, StatementKind};
+pub(crate) use supplement::supplement;
