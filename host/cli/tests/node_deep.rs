@@ -112,7 +112,7 @@ fn cyb_01p_soak() {
         skip("the full disk of the soak: no file system of its own was mounted for the results");
     }
     let rhythm =
-        Rhythm { batch: 100, life: 600, worker_kill: 60, swap_batches: 10, swap_pause: Duration::from_secs(60) };
+        Rhythm { batch: 100, life: 200, worker_kill: 60, swap_batches: 10, swap_pause: Duration::from_secs(60) };
     // Ten captures a minute: so the vendor's bits of the hour are enough for some of what is found, and not for all.
     let mut camera = Camera::small(books.brought, 6);
     soak::soak(&city, frames, &rhythm, &mut camera, &mut books, |books| {

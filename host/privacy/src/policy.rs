@@ -98,6 +98,9 @@ pub struct RegionRule {
     /// Only this lower part of the box is masked; the whole where absent.
     #[serde(default)]
     pub cover_lower: Option<f64>,
+    /// For vehicles of which only the lower part is masked: those that are masked whole all the same.
+    #[serde(default)]
+    pub cabin: Option<CabinRule>,
     /// For faces: the body that must be below one.
     #[serde(default)]
     pub body: Option<BodyRule>,
@@ -115,6 +118,16 @@ impl RegionRule {
         let part = ((side / SMALL).log2() / (LARGE / SMALL).log2()).clamp(0.0, 1.0);
         (large - self.threshold).mul_add(part as f32, self.threshold)
     }
+}
+
+/// A vehicle so near that whoever sits in it could be made out behind the glass: masked with its cabin.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CabinRule {
+    /// Least height of the vehicle, in pixels of the frame.
+    pub from_px: f64,
+    /// Least score: what is taken for a vehicle by half is often a container.
+    pub threshold: f32,
 }
 
 /// A face implies a body: masked as a person, also where no detector of persons saw one.
@@ -444,6 +457,11 @@ fn check_regions(file: &PolicyFile) -> Result<(), PolicyError> {
         if let Some(part) = rule.cover_lower {
             check(*class == PeopleClass::Vehicle, "cover_lower", "left out: only vehicles may be covered in part")?;
             check((0.6..=1.0).contains(&part), "cover_lower", "0.6 to 1.0")?;
+        }
+        if let Some(cabin) = &rule.cabin {
+            check(rule.cover_lower.is_some(), "cabin", "left out: what is masked whole has its cabin masked")?;
+            check((0.0..=200.0).contains(&cabin.from_px), "cabin.from_px", "0 to 200")?;
+            check((0.0..=0.7).contains(&cabin.threshold), "cabin.threshold", "0 to 0.7")?;
         }
     }
     Ok(())

@@ -140,7 +140,9 @@ pub(crate) fn count(proof: &DetectionsProof, policy: &MaskingPolicy, size: Size)
 /// A box grown around its middle and cut to the frame. There is no least size (FRM-18); only a box wholly outside vanishes.
 fn grown(found: &Found, rule: &RegionRule, size: Size) -> Option<Rect> {
     let (x0, y0, x1, y1) = edges(found);
-    let y0 = rule.cover_lower.map_or(y0, |part| y1 - (y1 - y0) * part);
+    let cabin = rule.cabin.is_some_and(|cabin| y1 - y0 >= cabin.from_px && found.seen.score >= cabin.threshold);
+    let whole = cabin && guard::stands("privacy.cabin");
+    let y0 = rule.cover_lower.filter(|_| !whole).map_or(y0, |part| y1 - (y1 - y0) * part);
     let (cx, cy) = (f64::midpoint(x0, x1), f64::midpoint(y0, y1));
     let slack = rule.slack_px * found.px;
     let (grow_x, grow_y) = if guard::stands("privacy.grow") { (rule.grow_x, rule.grow_y) } else { (1.0, 1.0) };

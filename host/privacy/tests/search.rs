@@ -167,11 +167,23 @@ fn img_11n_the_second_detector_is_heard_where_the_first_is_silent() {
 
 #[test]
 fn frm_17n_without_a_plate_detector_the_band_of_every_vehicle_is_covered() {
-    let car = scored(PeopleClass::Vehicle, (200.0, 300.0, 500.0, 500.0), 0.7);
+    let car = scored(PeopleClass::Vehicle, (200.0, 300.0, 500.0, 500.0), 0.57);
     let out = admit(&gate(&real_text(), vec![], vec![], vec![car]).0, size(1000, 750));
     // Wherever a plate hangs, to its last character: the lower 60 %, from one side to the other.
     assert!(covered(&out, 200, 380, 500, 500));
     assert!(!covered(&out, 300, 300, 400, 340), "the roof is no place for a plate");
+}
+
+#[test]
+fn min_03n_the_cabin_of_a_near_vehicle_is_masked_and_min_03p_of_a_far_one_only_the_band() {
+    let near = scored(PeopleClass::Vehicle, (200.0, 300.0, 500.0, 500.0), 0.7);
+    let out = admit(&gate(&real_text(), vec![], vec![], vec![near]).0, size(1000, 750));
+    assert!(covered(&out, 200, 300, 500, 500), "whoever sits behind the glass: {:?}", out.masked());
+    // So far away that nobody in it can be made out.
+    let far = scored(PeopleClass::Vehicle, (200.0, 300.0, 290.0, 360.0), 0.7);
+    let out = admit(&gate(&real_text(), vec![], vec![], vec![far]).0, size(1000, 750));
+    assert!(covered(&out, 200, 324, 290, 360));
+    assert!(!covered(&out, 220, 294, 260, 304), "{:?}", out.masked());
 }
 
 #[test]
@@ -196,6 +208,9 @@ fn frm_23n_bounds_of_the_search_hold_against_the_policy() {
     refused("spread_deg = 15.0", "spread_deg = nan", "shadows.spread_deg");
     refused("max_seconds = 1.0", "max_seconds = 60.0", "carry.max_seconds");
     refused("cover_lower = 0.6", "cover_lower = 0.3", "cover_lower");
+    refused("cover_lower = 0.6\n", "", "cabin");
+    refused("from_px = 100", "from_px = 1000", "cabin.from_px");
+    refused("threshold = 0.6 }", "threshold = 0.9 }", "cabin.threshold");
     refused("threshold = 0.2", "threshold = nan", "threshold");
 }
 

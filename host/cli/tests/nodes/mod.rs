@@ -340,19 +340,21 @@ impl Service {
     /// Waits until the health says so.
     pub(crate) fn is(&mut self, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
         let mut last = Value::Null;
-        let begun = Instant::now();
+        let mut moved = Instant::now();
         loop {
             let health = self.health();
             if holds(&health) {
                 return health;
             }
-            if !health.is_null() {
+            if !health.is_null() && health != last {
                 last = health;
+                moved = Instant::now();
             }
             if let Some(status) = self.child.try_wait().unwrap() {
                 panic!("the service ended with {status}; it was: {last:#}");
             }
-            assert!(begun.elapsed() < HANGS, "it hangs: {what}; it is: {last:#}");
+            // A busy machine makes it slow; what moves does not hang.
+            assert!(moved.elapsed() < HANGS, "it hangs: {what}; it is: {last:#}");
             std::thread::sleep(Duration::from_millis(20));
         }
     }
