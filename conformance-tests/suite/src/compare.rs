@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use vaern_door::{Interface, guard};
 
 use crate::plan::Profile;
-use crate::run::{Basis, Ending, HostBuild, Run, Tested};
+use crate::result::{Basis, Ending, HostBuild, Run, Tested};
 use crate::verdict::{Figure, Verdict};
 
 /// Name of the form.
@@ -143,7 +143,7 @@ mod tests {
 
     use super::*;
     use crate::registry::{SUITE_VERSION, TESTS};
-    use crate::run::FORMAT;
+    use crate::result::FORMAT;
     use crate::stats::Tally;
     use crate::verdict::Outcome;
 
@@ -180,7 +180,7 @@ mod tests {
             corpus: None,
             authority: None,
             deviations: Vec::new(),
-            ending: Some(crate::run::ending(std::slice::from_ref(&outcome), &[])),
+            ending: Some(crate::result::ending(std::slice::from_ref(&outcome), &[])),
             outcomes: vec![outcome],
             examples: Vec::new(),
         };

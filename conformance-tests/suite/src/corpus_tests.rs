@@ -21,7 +21,8 @@ use crate::corpus::{Street, street};
 use crate::deviation::Deviation;
 use crate::journal::JOURNAL;
 use crate::plan::{Plan, Profile};
-use crate::run::{AuthorityPart, Ending, Given, HostBuild, Resume, Run, Settings, SuiteError, run_with};
+use crate::result::{AuthorityPart, Ending, HostBuild, Run};
+use crate::run::{Given, Resume, Settings, SuiteError, run_with};
 use crate::sealed::{Sealed, seal};
 use crate::since::{SinceError, merged, touched};
 use crate::table_tests::{ROGUES, candidate, labels, small};
@@ -452,7 +453,7 @@ fn mal_05n_a_deviation_lets_one_failure_pass_and_fails_the_run_when_it_is_no_lon
     let at = run.outcomes.iter().position(|outcome| outcome.test == "KT-QUA-002P").unwrap();
     let mut ends = |verdict, deviations: &[Deviation]| {
         run.outcomes[at].verdict = verdict;
-        crate::run::ending(&run.outcomes, deviations)
+        crate::result::ending(&run.outcomes, deviations)
     };
     let with = std::slice::from_ref(&deviation);
     assert_eq!(ends(Verdict::Fail, &[]), Ending::Failed);

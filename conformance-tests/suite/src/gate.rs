@@ -13,7 +13,7 @@ use vaern_trust::CityFile;
 use crate::bounds::Bounds;
 use crate::coco::{Corpus, CorpusError, decoded};
 use crate::corpus::paint;
-use crate::run::{CorpusPart, HostBuild};
+use crate::result::{CorpusPart, HostBuild};
 use crate::stats::{Tally, percent};
 use crate::verdict::Figure;
 

@@ -13,7 +13,7 @@ use vaern_sandbox::wall::{Vendor, Wall, WallError, WallSettings};
 use vaern_sandbox::{Engine, InProcess, ReceivedFrame, Runner as _, SandboxError};
 
 use crate::fault::{Fault, Step};
-use crate::run::HostBuild;
+use crate::result::HostBuild;
 use crate::table::{Row, Table};
 
 /// Name of the form.

@@ -37,6 +37,7 @@ mod patience;
 mod plan;
 mod registry;
 mod report;
+mod result;
 #[cfg(test)]
 mod resume_tests;
 mod run;
@@ -62,10 +63,10 @@ pub use journal::{JOURNAL, JournalError};
 pub use plan::{Profile, ProfileError};
 pub use registry::{AREAS, Level, Method, SUITE_VERSION, TESTS, Test, is_id, test};
 pub use report::{Language, assessment_results, comparison_html, html, junit, test_result};
-pub use run::{
-    AuthorityPart, Basis, CorpusPart, Ending, FORMAT, Given, HostBuild, Progress, Resume, Run, RunError, Settings,
-    SuiteError, Tested, Times, catalogue_digest, ending, lets_pass, needless, run, unasked,
+pub use result::{
+    AuthorityPart, Basis, CorpusPart, Ending, FORMAT, HostBuild, Run, RunError, Tested, ending, lets_pass, needless,
 };
+pub use run::{Given, Progress, Resume, Settings, SuiteError, Times, catalogue_digest, run, unasked};
 pub use sealed::{GENERATOR, Generator, Sealed, TRIGGERS, seal};
 pub use since::{SinceError, Touched, merged, touched};
 pub use verdict::{Figure, Outcome, Said, Verdict};

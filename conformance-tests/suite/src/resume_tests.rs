@@ -12,7 +12,8 @@ use vaern_door::Digest;
 use crate::candidate::Candidate;
 use crate::journal::{JOURNAL, JournalError};
 use crate::plan::{Plan, Profile};
-use crate::run::{Given, HostBuild, MadeUp, Progress, Resume, Run, Settings, SuiteError, run_with};
+use crate::result::{HostBuild, Run};
+use crate::run::{Given, MadeUp, Progress, Resume, Settings, SuiteError, run_with};
 use crate::table_tests::{ROGUES, candidate, labels, small};
 use crate::verdict::Verdict;
 
@@ -83,7 +84,7 @@ fn cyb_01n_a_plugin_that_never_ends_overran_and_one_that_had_no_turn_shows_nothi
     let resume = Resume { dir: &dir, go_on: false };
     let run = ran(&endless, Some(resume), (7, (None, Some(still))), &|_, _, _| {}).unwrap();
     assert_eq!(verdict(&run, "KT-LIM-001N"), Verdict::Unproven);
-    assert_eq!(run.ending, Some(crate::run::Ending::Failed), "and what is not shown is not passed");
+    assert_eq!(run.ending, Some(crate::result::Ending::Failed), "and what is not shown is not passed");
     assert!(run.outcomes.iter().all(|outcome| outcome.verdict != Verdict::Fail || !outcome.test.starts_with("KT-LIM")));
     // None of it is remembered: where there is time it is shown.
     let run = ran(&endless, Some(Resume { dir: &dir, go_on: true }), (7, (None, None)), &|_, _, _| {}).unwrap();

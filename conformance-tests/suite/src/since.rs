@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use crate::registry::{TESTS, Test};
-use crate::run::{Run, ending};
+use crate::result::{Run, ending};
 
 /// Why an old result cannot be gone on from.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -25,7 +25,8 @@ use crate::corpus::{Street, street};
 use crate::matching::names;
 use crate::plan::{PUBLIC_SEED, Plan, Profile};
 use crate::registry::TESTS;
-use crate::run::{Given, HostBuild, Run, Settings, run_with};
+use crate::result::{HostBuild, Run};
+use crate::run::{Given, Settings, run_with};
 use crate::table::{Row, Table};
 use crate::verdict::Verdict;
 

@@ -8,7 +8,7 @@ use vaern_policy::Catalogue;
 
 use super::plot::{Row, escaped, intervals};
 use crate::registry::{AREAS, Level, Test};
-use crate::run::{Ending, Run, needless};
+use crate::result::{Ending, Run, needless};
 use crate::verdict::{Figure, Outcome, Said, Verdict};
 
 /// The language of a report.

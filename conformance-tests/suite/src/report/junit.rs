@@ -6,7 +6,7 @@ use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
 use crate::registry::{AREAS, Test};
-use crate::run::{Run, lets_pass};
+use crate::result::{Run, lets_pass};
 use crate::verdict::{Outcome, Verdict};
 
 /// The run as JUnit XML: one suite for each area.

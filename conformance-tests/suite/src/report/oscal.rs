@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::registry::{Method, Test};
-use crate::run::{Run, lets_pass};
+use crate::result::{Run, lets_pass};
 use crate::verdict::{Outcome, Verdict};
 
 /// The version of OSCAL that is written: that of the catalogue's export.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::html::STYLE;
 use super::plot::{escaped, share};
 use crate::compare::{Comparison, LINES};
-use crate::run::Ending;
+use crate::result::Ending;
 use crate::verdict::Figure;
 
 /// The comparison as one self-contained page.

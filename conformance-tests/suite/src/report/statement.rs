@@ -6,7 +6,7 @@ use vaern_door::Digest;
 use vaern_trust::{Outcome as Result, TakenPart, TestResult};
 
 use crate::registry::Level;
-use crate::run::{Ending, Run, lets_pass, needless};
+use crate::result::{Ending, Run, lets_pass, needless};
 use crate::verdict::Verdict;
 
 /// The statement. `None` for a run of some tests only: it says nothing of the release as a whole.

@@ -45,7 +45,8 @@ pub(super) fn marks(ink: &Bits) -> Vec<Mark> {
     let mut found: Vec<Mark> = Vec::new();
     // Each run belongs to a mark; a mark that met another points to it.
     let mut joined: Vec<usize> = Vec::new();
-    let (mut above, mut here): (Vec<(u16, u16, usize)>, Vec<(u16, u16, usize)>) = (Vec::new(), Vec::new());
+    let mut above: Vec<(u16, u16, usize)> = Vec::new();
+    let mut here = Vec::new();
     for (y, line) in ink.lines().enumerate() {
         let Ok(y) = u16::try_from(y) else { break };
         here.clear();
