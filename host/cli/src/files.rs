@@ -40,13 +40,3 @@ pub(crate) fn read(what: &str, path: &Path, limit: u64) -> Result<Vec<u8>, Failu
     }
     Ok(bytes)
 }
-
-/// Core files off for this process and its children. Where the system does not allow it, there is nothing to switch off.
-pub(crate) fn forbid_core_dumps() {
-    let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
-    let _ = rustix::process::setrlimit(rustix::process::Resource::Core, none);
-    // A program that collects cores through a pipe is not bound by that limit; it gets none of a process that is not
-    // dumpable, and no other process of the same user may read its memory.
-    #[cfg(target_os = "linux")]
-    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
-}

@@ -7,6 +7,7 @@
 mod commands;
 mod failure;
 mod files;
+mod memory;
 mod output;
 mod plugin_template;
 
@@ -106,7 +107,7 @@ enum Command {
 
 fn main() -> ExitCode {
     // A raw frame must not survive in a core file (SKJ-08). The limit is set before anything is read.
-    files::forbid_core_dumps();
+    memory::forbid_core_dumps();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use vaern_door::guard;
 
 use crate::outcome::{FrameResult, Place, Run};
@@ -21,9 +21,17 @@ pub const LEAST: u32 = 5;
 /// What a camera looks at is about so far ahead of it, in metres.
 const AHEAD_M: f64 = 12.0;
 
-/// Frames for each day and cell. Cells are whole steps of [`CELL_DEG`] north and east of 0, 0.
+/// A cell on a day: what a frame looked at. Cells are whole steps of [`CELL_DEG`] north and east of 0, 0.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Spot {
+    /// `2026-11-23`, UTC.
+    pub(crate) day: String,
+    pub(crate) cell: [i32; 2],
+}
+
+/// Frames for each day and cell.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Coverage(BTreeMap<(String, [i32; 2]), u32>);
+pub struct Coverage(BTreeMap<Spot, u32>);
 
 #[derive(Serialize)]
 struct File<'a> {
@@ -38,6 +46,41 @@ struct Cell<'a> {
     day: &'a str,
     cell: [i32; 2],
     frames_at_least: u32,
+}
+
+impl Spot {
+    /// What a frame looked at. One without a time is on no day, and one that is nowhere looks at nothing.
+    pub(crate) fn of(place: &Place) -> Option<Self> {
+        let time = place.time_ms.and_then(words::rfc3339)?;
+        let day = time.get(..10).filter(|_| words::on_earth(place))?;
+        let (ahead, across) = match place.heading.filter(|heading| heading.is_finite()) {
+            Some(heading) => (heading.to_radians().cos() * AHEAD_M, heading.to_radians().sin() * AHEAD_M),
+            None => (0.0, 0.0),
+        };
+        // A metre more or less does not matter to a cell.
+        let latitude = place.latitude + ahead / 111_300.0;
+        let longitude = place.longitude + across / (111_300.0 * place.latitude.to_radians().cos().max(0.01));
+        let [tall, wide] = CELL_DEG;
+        Some(Self { day: day.to_owned(), cell: [(latitude / tall).floor() as i32, (longitude / wide).floor() as i32] })
+    }
+}
+
+/// What the coverage of a day can carry, in bits, of cells that a fence with these outlines can hold: a plugin chooses by its time and by its
+/// failures how many frames of a cell are seen (EXF-08). Told is one of the steps, or nothing.
+pub(crate) fn bits_per_day(outlines: &[Vec<(f64, f64)>]) -> f64 {
+    let steps = (0..27).filter(|n| step(*n) >= LEAST).count() as f64 + 1.0;
+    let cells = |outline: &Vec<(f64, f64)>| {
+        let side = |of: fn(&(f64, f64)) -> f64, wide: f64| {
+            let low = outline.iter().map(of).fold(f64::INFINITY, f64::min);
+            let high = outline.iter().map(of).fold(f64::NEG_INFINITY, f64::max);
+            // What lies ahead of the camera may be in the next cell.
+            ((high - low).max(0.0) / wide).ceil() + 3.0
+        };
+        let [tall, wide] = CELL_DEG;
+        // Points are longitude and latitude.
+        side(|point| point.1, tall) * side(|point| point.0, wide)
+    };
+    outlines.iter().map(cells).sum::<f64>() * steps.log2()
 }
 
 impl Coverage {
@@ -55,20 +98,15 @@ impl Coverage {
         coverage
     }
 
-    /// Counts a frame. One without a time is on no day, and one that is nowhere looks at nothing.
+    /// Counts that were kept, each cell and day once.
+    pub(crate) fn kept(counts: impl IntoIterator<Item = (Spot, u32)>) -> Self {
+        Self(counts.into_iter().collect())
+    }
+
     fn count(&mut self, place: &Place) {
-        let Some(time) = place.time_ms.and_then(words::rfc3339) else { return };
-        let Some(day) = time.get(..10).filter(|_| words::on_earth(place)) else { return };
-        let (ahead, across) = match place.heading.filter(|heading| heading.is_finite()) {
-            Some(heading) => (heading.to_radians().cos() * AHEAD_M, heading.to_radians().sin() * AHEAD_M),
-            None => (0.0, 0.0),
-        };
-        // A metre more or less does not matter to a cell.
-        let latitude = place.latitude + ahead / 111_300.0;
-        let longitude = place.longitude + across / (111_300.0 * place.latitude.to_radians().cos().max(0.01));
-        let [tall, wide] = CELL_DEG;
-        let cell = [(latitude / tall).floor() as i32, (longitude / wide).floor() as i32];
-        *self.0.entry((day.to_owned(), cell)).or_default() += 1;
+        if let Some(spot) = Spot::of(place) {
+            *self.0.entry(spot).or_default() += 1;
+        }
     }
 
     /// What may be told of it, as JSON: cells with at least [`LEAST`] frames, their number in steps.
@@ -77,7 +115,8 @@ impl Coverage {
     /// [`SinkError`] if it cannot be written as JSON.
     pub fn json(&self) -> Result<String, SinkError> {
         let told = self.0.iter().filter(|(_, frames)| **frames >= LEAST || !guard::stands("node.coverage_least"));
-        let cells = told.map(|((day, cell), frames)| Cell { day, cell: *cell, frames_at_least: at_least(*frames) });
+        let cells =
+            told.map(|(Spot { day, cell }, frames)| Cell { day, cell: *cell, frames_at_least: at_least(*frames) });
         let file = File { form: 1, cell_deg: CELL_DEG, least_frames: LEAST, cells: cells.collect() };
         let text = serde_json::to_string_pretty(&file).map_err(|error| SinkError::new(COVERAGE, error))?;
         Ok(text + "\n")
@@ -86,8 +125,17 @@ impl Coverage {
 
 /// The largest of 1, 2 and 5 and zeros that is not above `frames`: how long the vehicle stood is nobody's business.
 fn at_least(frames: u32) -> u32 {
-    let steps = (0..9).flat_map(|power| [1, 2, 5].map(|step| step * 10_u32.pow(power)));
-    steps.take_while(|step| *step <= frames).last().unwrap_or_default()
+    (0..27).map(step).take_while(|step| *step <= frames).last().unwrap_or_default()
+}
+
+/// 1, 2, 5, 10, 20, 50 and so on.
+const fn step(n: u32) -> u32 {
+    let first = match n % 3 {
+        0 => 1,
+        1 => 2,
+        _ => 5,
+    };
+    first * 10_u32.pow(n / 3)
 }
 
 #[cfg(test)]

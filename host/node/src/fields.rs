@@ -56,6 +56,8 @@ pub enum Form {
     Krav,
     /// RFC 3339 in UTC.
     Time,
+    /// A day, such as `2026-11-23`.
+    Day,
     /// A path of the result's own picture.
     Picture,
     /// Text out of the city's signed files or this program.
@@ -112,6 +114,20 @@ pub const DETECTIONS: &[Field] = &[
     field("features[].properties.policy", Governance, R, Form::Digest),
     field("features[].properties.purpose", Governance, R, Form::Word),
 ];
+
+/// `coverage.json`: of days that are over, counts for each cell of the map.
+pub const COVERAGE: &[Field] = &[
+    field("form", Count, R, Form::Number),
+    field("cell_deg", Governance, R, Form::Numbers(2)),
+    field("least_frames", Governance, R, Form::Number),
+    field("cells[].day", Place, R, Form::Day),
+    field("cells[].cell", Place, R, Form::Numbers(2)),
+    field("cells[].frames_at_least", Count, R, Form::Number),
+];
+
+/// `revoked.json`.
+pub const REVOKED: &[Field] =
+    &[field("form", Count, R, Form::Number), field("releases[]", Governance, R, Form::Digest)];
 
 /// `summary.json`.
 pub const SUMMARY: &[Field] = &[
@@ -262,6 +278,7 @@ fn holds(form: Form, value: &Value) -> bool {
             parts.is_some_and(|(area, number)| area.len() == 3 && number.len() == 2 && number.parse::<u8>().is_ok())
         }
         Form::Time => text.len() <= 40 && text.ends_with('Z') && text.parse::<jiff::Timestamp>().is_ok(),
+        Form::Day => text.len() == 10 && text.parse::<jiff::civil::Date>().is_ok(),
         Form::Picture => {
             let id = text.strip_prefix("pictures/").and_then(|file| file.strip_suffix(".jpg"));
             id.is_some_and(|id| hex(id, 32))

@@ -12,6 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use jiff::Timestamp;
 use serde::Serialize;
 use vaern_door::{Blame, Digest, Krav, Name, Rect, Size, guard};
+use vaern_memory::Buffer;
 use vaern_privacy::{ClearFrame, Fenced};
 use vaern_record::evidence::{Bounds, Day, Evidence, EvidenceError, Label, RecordId};
 use vaern_record::log::RetentionClass;
@@ -50,10 +51,11 @@ pub(crate) struct Crop {
     first: Day,
     /// Where it is in the clear frame.
     part: Rect,
-    png: Vec<u8>,
+    png: Buffer,
 }
 
-/// Crops by the ids of their objects.
+/// Crops by the ids of their objects, as PNG. They wait in pages of their own, as originals do: masked as they are, they show a place at a
+/// time (AUD-11).
 pub(crate) type Crops = BTreeMap<String, Crop>;
 
 /// Makes the crops of a frame's objects, while the frame is there.
@@ -136,7 +138,7 @@ pub struct Keeper {
 struct Waiting {
     first: Day,
     masked: Vec<Rect>,
-    png: Vec<u8>,
+    png: Buffer,
 }
 
 /// Keeps whole frames besides, for replay.
@@ -261,14 +263,17 @@ fn around(rect: Rect, size: Size) -> Rect {
     Rect::new(x0, y0, x1, y1).unwrap_or(rect)
 }
 
-fn encode(pixels: &[u8], part: Rect) -> Option<Vec<u8>> {
-    let mut png = Vec::new();
+/// Room for the first bytes of a picture.
+const PNG_ROOM: usize = 64 << 10;
+
+fn encode(pixels: &[u8], part: Rect) -> Option<Buffer> {
+    let mut png = Buffer::with_room(PNG_ROOM);
     let (width, height) = (part.x1() - part.x0(), part.y1() - part.y0());
     let mut encoder = png::Encoder::new(&mut png, width.into(), height.into());
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
     encoder.write_header().ok()?.write_image_data(pixels).ok()?;
-    Some(png)
+    Some(png.fitted())
 }
 
 fn seconds(time: Timestamp) -> u64 {

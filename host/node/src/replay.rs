@@ -115,6 +115,11 @@ pub enum ReplayError {
     /// What lies in the store is no record of a frame.
     #[error("what is kept under this id is no frame for replay")]
     Record,
+    /// What was found is kept, and the frame that it was found in is not.
+    #[error(
+        "the evidence of this detection is kept, and the whole frame is not: without it nothing can be shown to the release again"
+    )]
+    FrameNotKept,
     /// The picture in the store is not that of the record.
     #[error("the kept picture does not decode to the recorded frame")]
     Picture,
@@ -183,6 +188,10 @@ impl ReplayError {
         match self {
             Self::Record => {
                 "give the id of a frame, or of a detection in a frame, that was kept while the policy gave days for replay"
+            }
+            Self::FrameNotKept => {
+                "the service keeps crops only, and `vaern run` keeps frames while the policy gives days for it (`retention.replay_days`); look at \
+                 the crop with `vaern evidence show`"
             }
             Self::Picture => "the store holds something else than was put into it; keep it and have it examined",
             Self::OtherRelease { .. } => "name the directory of the recorded release with --release",

@@ -3,12 +3,13 @@
 mod csv;
 mod geojson;
 
+use std::collections::BTreeSet;
 use std::io::{self, Write as _};
 
 use cap_std::fs::{Dir, File};
 use cap_tempfile::TempFile;
 use serde::Serialize;
-use vaern_door::{Blame, Krav};
+use vaern_door::{Blame, Digest, Krav};
 
 pub use csv::frames_csv;
 pub use geojson::detections_geojson;
@@ -19,6 +20,8 @@ use crate::outcome::{PolicyInfo, ReleaseInfo, Run, Summary};
 pub const DETECTIONS: &str = "detections.geojson";
 /// Name of the file that [`Coverage::json`](crate::coverage::Coverage::json) is for.
 pub const COVERAGE: &str = "coverage.json";
+/// Name of the file that [`revoked_json`] is for.
+pub const REVOKED: &str = "revoked.json";
 /// Name of the file that [`frames_csv`] is for.
 pub const FRAMES: &str = "frames.csv";
 /// Name of the file that [`summary_json`] is for.
@@ -108,6 +111,20 @@ struct SummaryFile<'a> {
 struct Caution<'a> {
     da: &'a str,
     en: &'a str,
+}
+
+/// The releases that the city revoked, as the node knew them: what they found, in this window or any other, is taken back.
+///
+/// # Errors
+/// [`SinkError`] if it cannot be written as JSON.
+pub fn revoked_json(releases: &BTreeSet<Digest>) -> Result<String, SinkError> {
+    #[derive(Serialize)]
+    struct Revoked<'a> {
+        form: u8,
+        releases: &'a BTreeSet<Digest>,
+    }
+    let text = serde_json::to_string_pretty(&Revoked { form: 1, releases });
+    text.map(|text| text + "\n").map_err(|error| SinkError::new(REVOKED, error))
 }
 
 /// The figures of the run with the release and the rules that they hold for, as indented JSON.

@@ -41,7 +41,7 @@ enum Wider {
 /// Name in the file, the krav that bounds it, which way is wider, and its value.
 type Quantity = (&'static str, &'static str, Wider, fn(&Profile) -> u64);
 
-const QUANTITIES: [Quantity; 33] = [
+const QUANTITIES: [Quantity; 34] = [
     ("frame.width", "MIN-05", Wider::Up, |p| p.frame.width().into()),
     ("frame.height", "MIN-05", Wider::Up, |p| p.frame.height().into()),
     ("limits.memory_bytes", "CYB-01", Wider::Up, |p| p.limits.memory_bytes),
@@ -70,6 +70,7 @@ const QUANTITIES: [Quantity; 33] = [
     ("rates.min_distance_m", "MIN-07", Wider::Down, |p| p.rates.min_distance_m.into()),
     ("rates.pictures", "MIN-11", Wider::Up, |p| p.rates.pictures.into()),
     ("staleness.max_hours", "GOV-03", Wider::Up, |p| p.max_stale_hours.into()),
+    ("memory.may_reach_disk", "SKJ-08", Wider::Up, |p| p.memory_may_reach_disk.into()),
     ("swap.shadow_frames", "CYB-01", Wider::Down, |p| p.swap.shadow_frames.into()),
     ("swap.agreement_percent", "CYB-01", Wider::Down, |p| p.swap.agreement_percent.into()),
     ("swap.failures", "CYB-01", Wider::Up, |p| p.swap.failures.into()),

@@ -37,6 +37,8 @@ pub struct Profile {
     pub swap: SwapRule,
     /// How much a release is expected to find. Nobody is alarmed where the profile does not say.
     pub expected: Option<Expected>,
+    /// Whether a node may run whose memory could reach a disk: swap, a core file, a hibernation image. Not where the profile does not say.
+    pub memory_may_reach_disk: bool,
 }
 
 /// How much a release in operation is expected to find (ANS-02). Outside of it a node says so; nothing stops.
@@ -145,6 +147,18 @@ pub(crate) struct ProfileFile {
     swap: SwapRule,
     /// How much a release is expected to find. Left out, nobody is alarmed.
     expected: Option<Expected>,
+    /// What keeps the memory of a node from a disk. Left out, it must not be able to reach one.
+    #[serde(default)]
+    memory: MemoryFile,
+}
+
+/// Whether the memory of a node may reach a disk.
+#[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+struct MemoryFile {
+    /// False refuses to start a node whose memory could be swapped out, be in a core file or in a hibernation image.
+    may_reach_disk: bool,
 }
 
 /// Resource limits of one instance.
@@ -263,6 +277,7 @@ impl Profile {
             max_stale_hours: wire.staleness.max_hours,
             swap: wire.swap,
             expected: wire.expected,
+            memory_may_reach_disk: wire.memory.may_reach_disk,
         })
     }
 }

@@ -4,6 +4,7 @@ use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use vaern_door::{Size, guard};
+use vaern_memory::Pages;
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
@@ -11,7 +12,6 @@ use zune_jpeg::JpegDecoder;
 
 use crate::jpeg_entropy;
 use crate::jpeg_headers::JpegHeader;
-use crate::pixels::Pixels;
 use crate::png_headers::PngHeader;
 use crate::refusal::{DecodeFault, Refusal};
 
@@ -19,7 +19,7 @@ use crate::refusal::{DecodeFault, Refusal};
 const PNG_SIDE_BYTES: usize = 8 * 1024 * 1024;
 
 /// The pixels of a JPEG as RGB, in stored orientation. `bytes` ends with the end marker.
-pub(crate) fn jpeg(bytes: &[u8], header: &JpegHeader) -> Result<Pixels, Refusal> {
+pub(crate) fn jpeg(bytes: &[u8], header: &JpegHeader) -> Result<Pages, Refusal> {
     let picture = bytes.get(..header.end).ok_or(Refusal::Truncated)?;
     if guard::stands("privacy.whole-picture") {
         jpeg_entropy::verify(picture, header)?;
@@ -37,7 +37,7 @@ pub(crate) fn jpeg(bytes: &[u8], header: &JpegHeader) -> Result<Pixels, Refusal>
         if decoder.output_buffer_size() != Some(header.size.rgb_bytes()) {
             return Err(DecodeFault::Disagreement);
         }
-        let mut pixels = Pixels::zeroed(header.size.rgb_bytes());
+        let mut pixels = Pages::zeroed(header.size.rgb_bytes());
         decoder.decode_into(&mut pixels).map_err(|_| DecodeFault::Decoder)?;
         let info = decoder.info().ok_or(DecodeFault::Decoder)?;
         Ok::<_, DecodeFault>((pixels, info.width, info.height))
@@ -47,14 +47,14 @@ pub(crate) fn jpeg(bytes: &[u8], header: &JpegHeader) -> Result<Pixels, Refusal>
 }
 
 /// The pixels of a PNG as RGB, in stored orientation.
-pub(crate) fn png(bytes: &[u8], header: &PngHeader) -> Result<Pixels, Refusal> {
+pub(crate) fn png(bytes: &[u8], header: &PngHeader) -> Result<Pages, Refusal> {
     let picture = bytes.get(..header.end).ok_or(Refusal::Truncated)?;
     let decoded = catch_unwind(AssertUnwindSafe(|| png_inner(picture, header.size)));
     let (pixels, size) = decoded.map_err(|_| DecodeFault::Panic)??;
     check(pixels, Some(size), header.size)
 }
 
-fn png_inner(picture: &[u8], size: Size) -> Result<(Pixels, Size), Refusal> {
+fn png_inner(picture: &[u8], size: Size) -> Result<(Pages, Size), Refusal> {
     let mut options = png::DecodeOptions::default();
     options.set_ignore_checksums(false);
     options.set_skip_ancillary_crc_failures(false);
@@ -72,7 +72,7 @@ fn png_inner(picture: &[u8], size: Size) -> Result<(Pixels, Size), Refusal> {
     if length > size.pixels() * 4 {
         return Err(DecodeFault::Disagreement.into());
     }
-    let mut out = Pixels::zeroed(length);
+    let mut out = Pages::zeroed(length);
     let info = reader.next_frame(&mut out).map_err(png_fault)?;
     reader.finish().map_err(png_fault)?;
     let decoded = u16::try_from(info.width).ok().zip(u16::try_from(info.height).ok());
@@ -81,7 +81,7 @@ fn png_inner(picture: &[u8], size: Size) -> Result<(Pixels, Size), Refusal> {
     if pixels.len() != decoded.pixels() * info.color_type.samples() {
         return Err(DecodeFault::Disagreement.into());
     }
-    let mut rgb = Pixels::zeroed(decoded.rgb_bytes());
+    let mut rgb = Pages::zeroed(decoded.rgb_bytes());
     let to = rgb.chunks_exact_mut(3);
     // Opacity is dropped: detectors and plugins all see the same colours, whatever a viewer would hide.
     match info.color_type {
@@ -105,7 +105,7 @@ fn png_fault(error: png::DecodingError) -> Refusal {
 }
 
 /// The header walk and the decoder must have seen the same picture.
-fn check(pixels: Pixels, decoded: Option<Size>, header: Size) -> Result<Pixels, Refusal> {
+fn check(pixels: Pages, decoded: Option<Size>, header: Size) -> Result<Pages, Refusal> {
     if decoded == Some(header) && pixels.len() == header.rgb_bytes() {
         Ok(pixels)
     } else {

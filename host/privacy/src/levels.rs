@@ -7,8 +7,8 @@
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use vaern_door::{Rect, Size};
+use vaern_memory::Pages;
 
-use crate::pixels::Pixels;
 use crate::policy::TileRules;
 use crate::refusal::{MaskingFault, Refusal};
 
@@ -103,7 +103,7 @@ fn spans(side: u16, tile: u16, overlap: f64) -> Vec<(u16, u16)> {
 /// The levels of one frame.
 pub(crate) struct Levels<'a> {
     frame: (&'a [u8], Size),
-    made: Vec<(Pixels, Size)>,
+    made: Vec<(Pages, Size)>,
 }
 
 impl<'a> Levels<'a> {
@@ -135,9 +135,9 @@ impl<'a> Levels<'a> {
     }
 }
 
-fn resized(rgb: &[u8], from: Size, to: Size) -> Option<Pixels> {
+fn resized(rgb: &[u8], from: Size, to: Size) -> Option<Pages> {
     let source = ImageRef::new(from.width().into(), from.height().into(), rgb, PixelType::U8x3).ok()?;
-    let mut pixels = Pixels::zeroed(to.rgb_bytes());
+    let mut pixels = Pages::zeroed(to.rgb_bytes());
     let mut target = Image::from_slice_u8(to.width().into(), to.height().into(), &mut pixels, PixelType::U8x3).ok()?;
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
     Resizer::new().resize(&source, &mut target, &options).ok()?;

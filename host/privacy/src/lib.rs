@@ -29,7 +29,6 @@ mod mask;
 mod model_detector;
 mod orient;
 mod original;
-mod pixels;
 mod png_headers;
 mod policy;
 mod position;
@@ -56,7 +55,6 @@ pub use limits::{CollectionLimits, Memory, Quota};
 pub use model_detector::ModelDetector;
 pub use orient::Turning;
 pub use original::OriginalBytes;
-pub use pixels::PixelProtection;
 pub use policy::{
     BodyRule, DetectorRule, MaskingPolicy, PeopleClass, PolicyError, PositionRules, RegionRule, TileRules,
 };

@@ -1,8 +1,7 @@
 //! The eight EXIF orientations, as integer maps between the picture as stored and the picture upright.
 
 use vaern_door::{Rect, Size};
-
-use crate::pixels::Pixels;
+use vaern_memory::Pages;
 
 /// How the stored picture is turned to stand upright: transposed first, then mirrored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -80,14 +79,14 @@ impl Orientation {
     }
 
     /// Turns the pixels upright. The stored pixels are zeroed when they are dropped.
-    pub(crate) fn apply(self, stored: Pixels, size: Size) -> Pixels {
+    pub(crate) fn apply(self, stored: Pages, size: Size) -> Pages {
         if self == Self::default() {
             return stored;
         }
         let (width, height) = (usize::from(size.width()), usize::from(size.height()));
         let upright = self.upright_size(size);
         let stride = usize::from(upright.width());
-        let mut out = Pixels::zeroed(size.rgb_bytes());
+        let mut out = Pages::zeroed(size.rgb_bytes());
         for (y, row) in stored.chunks_exact(width * 3).enumerate() {
             for (x, pixel) in row.chunks_exact(3).enumerate() {
                 let (ux, uy) = if self.transpose { (y, x) } else { (x, y) };
@@ -186,7 +185,7 @@ mod tests {
                 for y in 0..3_u16 {
                     let mut stored = vec![0_u8; size.rgb_bytes()];
                     stored[(usize::from(y) * 5 + usize::from(x)) * 3] = 200;
-                    let upright = orientation.apply(Pixels::of(&stored), size);
+                    let upright = orientation.apply(Pages::of(&stored), size);
                     let dot = Rect::new(x, y, x + 1, y + 1).unwrap();
                     let there = orientation.to_upright(dot, size).unwrap();
                     let stride = usize::from(orientation.upright_size(size).width());
@@ -214,7 +213,7 @@ mod tests {
         for (code, order, (w, h)) in expected {
             let orientation = Orientation::from_exif(code).unwrap();
             let size = Size::new(2, 1).unwrap();
-            let upright = orientation.apply(Pixels::of(&[1, 1, 1, 2, 2, 2]), size);
+            let upright = orientation.apply(Pages::of(&[1, 1, 1, 2, 2, 2]), size);
             assert_eq!(upright.iter().step_by(3).copied().collect::<Vec<u8>>(), order, "code {code}");
             assert_eq!(orientation.upright_size(size), Size::new(w, h).unwrap());
         }

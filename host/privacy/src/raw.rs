@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use vaern_door::{Digest, Name, Size, guard};
+use vaern_memory::Pages;
 
 use crate::orient::Orientation;
-use crate::pixels::Pixels;
 use crate::receipt::SealedPosition;
 use crate::refusal::Refusal;
 
@@ -15,7 +15,7 @@ static NEXT_TOKEN: AtomicU64 = AtomicU64::new(1);
 
 /// A decoded, upright, unmasked frame. It exists only for a capture whose position was proven, and becomes a clear frame or nothing.
 pub struct RawFrame {
-    rgb: Pixels,
+    rgb: Pages,
     size: Size,
     stored: Size,
     orientation: Orientation,
@@ -31,7 +31,7 @@ impl RawFrame {
     /// Takes the pixels of the stored picture and turns them upright. `since` is when the first pixel was in clear.
     #[allow(clippy::too_many_arguments, reason = "each is one fact of the capture, and there is one caller")]
     pub(crate) fn new(
-        stored_rgb: Pixels,
+        stored_rgb: Pages,
         stored: Size,
         orientation: Orientation,
         grid: (u16, u16),

@@ -15,6 +15,10 @@ use crate::sight::{Estimate, Shot};
 const DETECTIONS: &str = "detections.geojson";
 const COVERAGE: &str = "coverage.json";
 const LINK: &str = "log.json";
+const REVOKED: &str = "revoked.json";
+
+/// Releases that a run can name as revoked: a city has a few.
+const MOST_REVOKED: usize = 10_000;
 
 /// A find as it is kept: where the object is, not where the camera was; on which day, not when.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,6 +50,15 @@ pub struct Run {
     pub(crate) observations: Vec<Observation>,
     /// Where it looked. Nothing where the run does not say it.
     pub(crate) covered: Option<Vec<Covered>>,
+    /// The releases that the city had revoked by then, as the node knew them.
+    pub(crate) revoked: Vec<Digest>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RevokedFile {
+    form: u8,
+    releases: Vec<Digest>,
 }
 
 #[derive(Deserialize)]
@@ -108,6 +121,11 @@ impl Run {
         let collection: Collection = serde_json::from_slice(&bytes).map_err(|e| form(e.line()))?;
         let link: Option<Link> = disk::read_json(dir, LINK)?;
         let coverage: Option<CoverageFile> = disk::read_json(dir, COVERAGE)?;
+        let revoked = match disk::read_json::<RevokedFile>(dir, REVOKED)? {
+            None => Vec::new(),
+            Some(file) if file.form == 1 && file.releases.len() <= MOST_REVOKED => file.releases,
+            Some(_) => return Err(ProposalError::Form { file: REVOKED.to_owned(), line: 0 }),
+        };
         let digest = Digest::of(&bytes);
         let hex = digest.to_string();
         // A run without a log is known by what it found.
@@ -120,6 +138,7 @@ impl Run {
             logged: link.is_some(),
             observations: Vec::with_capacity(collection.features.len()),
             covered: coverage.map(CoverageFile::told).transpose()?,
+            revoked,
         };
         let mut seen = BTreeSet::new();
         // `vaern run` writes one feature on a line, from the second on.
@@ -146,6 +165,12 @@ impl Run {
     #[must_use]
     pub const fn is_logged(&self) -> bool {
         self.logged
+    }
+
+    /// The releases that the city had revoked when the run was over, as its node knew them.
+    #[must_use]
+    pub fn revoked(&self) -> &[Digest] {
+        &self.revoked
     }
 }
 

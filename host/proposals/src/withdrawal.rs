@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use vaern_door::Digest;
+use vaern_door::{Digest, guard};
 use vaern_record::log::{Event, WithdrawalRef};
 
 use crate::book::{Book, Exported, WITHDRAWALS, random_hex};
@@ -14,6 +14,9 @@ use crate::disk;
 use crate::error::{ProposalError, printable};
 use crate::review::{MAX_REASON, MAX_REVIEWER, stated};
 use crate::run::Observation;
+
+/// Who withdraws what a revoked release found, and why, in words for those who read it.
+const REVOKED: (&str, &str) = ("byen", "programmet er tilbagekaldt i byens kanal");
 
 /// Why something is withdrawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -166,6 +169,26 @@ impl Book {
         disk::write_json(&self.dir, WITHDRAWALS, &self.withdrawals)?;
         self.erase_and_save()?;
         Ok(self.recalled().into_iter().filter(|recalled| touched.contains(&recalled.id)).collect())
+    }
+
+    /// Withdraws what releases found that the city revoked: the same as by hand, once for each. A revocation is never taken back.
+    ///
+    /// # Errors
+    /// As [`withdraw`](Self::withdraw).
+    pub fn withdraw_revoked(
+        &mut self,
+        revoked: impl IntoIterator<Item = Digest>,
+        time: i64,
+        log: &mut dyn FnMut(Event) -> Result<(), String>,
+    ) -> Result<Vec<Recalled>, ProposalError> {
+        let mut recalled = Vec::new();
+        for release in revoked {
+            let known = self.withdrawals.iter().any(|done| done.target == Target::Release(release));
+            if !known && guard::stands("proposals.revoked") {
+                recalled.extend(self.withdraw((Target::Release(release), Cause::Release), REVOKED, time, log)?);
+            }
+        }
+        Ok(recalled)
     }
 
     /// The withdrawals, oldest first.

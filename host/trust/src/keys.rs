@@ -7,6 +7,7 @@ use std::str::FromStr;
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use vaern_door::Digest;
+use vaern_memory::{Secret, leaving_no_trace};
 use zeroize::Zeroizing;
 
 use crate::sig_error::{Form, SigError};
@@ -69,7 +70,9 @@ impl fmt::Debug for PublicKey {
 impl FromStr for PublicKey {
     type Err = SigError;
     fn from_str(text: &str) -> Result<Self, SigError> {
-        Self::from_bytes(&*decode(text)?)
+        let mut bytes = [0; 32];
+        decode(text, &mut bytes)?;
+        Self::from_bytes(&bytes)
     }
 }
 
@@ -85,17 +88,17 @@ impl<'de> Deserialize<'de> for PublicKey {
     }
 }
 
-fn decode(text: &str) -> Result<Zeroizing<[u8; 32]>, SigError> {
+/// Writes the bytes of a key where they are to lie.
+fn decode(text: &str, into: &mut [u8]) -> Result<(), SigError> {
     let digits = text.strip_prefix(PREFIX).ok_or(SigError::WrongAlgorithm)?;
     if digits.len() != 64 || !digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
         return Err(SigError::malformed(Form::Key));
     }
-    let mut bytes = Zeroizing::new([0; 32]);
-    hex::decode_to_slice(digits, &mut *bytes).map_err(|_| SigError::malformed(Form::Key))?;
-    Ok(bytes)
+    hex::decode_to_slice(digits, into).map_err(|_| SigError::malformed(Form::Key))
 }
 
-/// A secret key with its public half. The secret is overwritten when the value goes; it is never printed.
+/// A secret key with its public half. The secret lies in a page of its own, in no core file, and is overwritten when the value goes; what
+/// a signature leaves of it on the stack is wiped (AUD-11). It is never printed.
 ///
 /// The two halves cannot be mixed: there is no way to hand in a public key of one's own.
 ///
@@ -119,7 +122,10 @@ fn decode(text: &str) -> Result<Zeroizing<[u8; 32]>, SigError> {
 /// let mixed = vaern_trust::SigningKeyPair { public: other.public(), ..pair };
 /// # Ok::<(), vaern_trust::KeyError>(())
 /// ```
-pub struct SigningKeyPair(SigningKey);
+pub struct SigningKeyPair {
+    seed: Secret,
+    public: PublicKey,
+}
 
 impl SigningKeyPair {
     /// A new key from the system's randomness.
@@ -127,23 +133,26 @@ impl SigningKeyPair {
     /// # Errors
     /// [`KeyError::Randomness`] if the system has none.
     pub fn generate() -> Result<Self, KeyError> {
-        let mut seed = Zeroizing::new([0; 32]);
-        getrandom::fill(&mut *seed).map_err(|_| KeyError::Randomness)?;
-        Ok(Self::from_seed(&seed))
+        Ok(Self::of(Secret::random().map_err(|_| KeyError::Randomness)?))
     }
 
     /// The key of a known seed: for tests and for keys held elsewhere.
     #[must_use]
     pub fn from_seed(seed: &[u8; 32]) -> Self {
-        Self(SigningKey::from_bytes(seed))
+        Self::of(Secret::from_bytes(seed))
     }
 
     pub(crate) fn from_secret_text(text: &str) -> Result<Self, SigError> {
-        Ok(Self::from_seed(&*decode(text)?))
+        Ok(Self::of(Secret::filled(|bytes| decode(text, bytes))?))
+    }
+
+    fn of(seed: Secret) -> Self {
+        let public = with_key(&seed, |key| PublicKey(key.verifying_key()));
+        Self { seed, public }
     }
 
     pub(crate) fn secret_text(&self) -> Zeroizing<String> {
-        let digits = Zeroizing::new(hex::encode(self.0.as_bytes()));
+        let digits = Zeroizing::new(self.seed.expose(|bytes| hex::encode(bytes)));
         // Sized once: growing would leave a copy of the secret behind.
         let mut text = Zeroizing::new(String::with_capacity(PREFIX.len() + digits.len()));
         text.push_str(PREFIX);
@@ -154,19 +163,24 @@ impl SigningKeyPair {
     /// The public half.
     #[must_use]
     pub fn public(&self) -> PublicKey {
-        PublicKey(self.0.verifying_key())
+        self.public.clone()
     }
 
     /// Signs `message`. The same key and message always give the same signature.
     #[must_use]
     pub fn sign(&self, message: &[u8]) -> [u8; 64] {
-        self.0.sign(message).to_bytes()
+        with_key(&self.seed, |key| key.sign(message).to_bytes())
     }
+}
+
+/// Lends the key out of its page for one piece of work. The library's own copies lie on the stack, and are gone when this returns.
+fn with_key<T>(seed: &Secret, work: impl FnOnce(&SigningKey) -> T) -> T {
+    leaving_no_trace(|| seed.expose(|bytes| work(&SigningKey::from_bytes(bytes))))
 }
 
 impl fmt::Debug for SigningKeyPair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SigningKeyPair({})", self.public())
+        write!(f, "SigningKeyPair({})", self.public)
     }
 }
 

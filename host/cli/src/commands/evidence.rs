@@ -306,18 +306,20 @@ pub(crate) fn store_key(path: &Path) -> Result<Secret, Failure> {
         }
     }
     let text = Zeroizing::new(files::read("store key", path, 128)?);
-    let mut bytes = Zeroizing::new([0_u8; 32]);
     let digits = text.strip_suffix(b"\n").unwrap_or(&text);
     let (pairs, rest) = digits.as_chunks::<2>();
-    if pairs.len() != bytes.len() || !rest.is_empty() {
-        return Err(not_a_key(path));
-    }
-    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-        let digit = |c: &u8| char::from(*c).to_digit(16).and_then(|d| u8::try_from(d).ok());
-        let (Some(high), Some(low)) = (digit(high), digit(low)) else { return Err(not_a_key(path)) };
-        *byte = high << 4 | low;
-    }
-    Ok(Secret::from_bytes(&bytes))
+    // Each byte is written where the key is to lie, and nowhere else.
+    Secret::filled(|bytes| {
+        if pairs.len() != bytes.len() || !rest.is_empty() {
+            return Err(not_a_key(path));
+        }
+        for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+            let digit = |c: &u8| char::from(*c).to_digit(16).and_then(|d| u8::try_from(d).ok());
+            let (Some(high), Some(low)) = (digit(high), digit(low)) else { return Err(not_a_key(path)) };
+            *byte = high << 4 | low;
+        }
+        Ok(())
+    })
 }
 
 fn not_a_key(path: &Path) -> Failure {
@@ -331,7 +333,7 @@ fn new_key(path: &Path, output: &Output) -> Result<(), Failure> {
     use cap_std::fs::OpenOptions;
     use zeroize::Zeroizing;
     let (dir, name) = files::split("store key", path)?;
-    let secret = Secret::random()?;
+    let secret = Secret::random().map_err(|e| Failure::internal(e.to_string()))?;
     // Sized once: growing would leave a copy of the secret behind.
     let mut text = Zeroizing::new(String::with_capacity(65));
     secret.expose(|bytes| {

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use vaern_door::Name;
 use vaern_inference::Backend;
+use vaern_memory::Protection;
 use vaern_node::gate::Built;
 use vaern_node::policies::SealError;
 use vaern_node::store::ModelStore;
 use vaern_policy::PolicySet;
-use vaern_privacy::PixelProtection;
 use vaern_sandbox::wall::{Launch, WallSettings};
 use vaern_trust::{Mark, TrustRoot};
 
@@ -171,7 +171,7 @@ pub(crate) fn gate(set: &PolicySet, engine: &Engine, backend: &dyn Backend, outp
     if built.drawn_streets_only {
         output.say("vaern: the gate runs on the embedded models, which know DRAWN streets only: not for photographs");
     }
-    let protection = PixelProtection::probe(LARGE_FRAME);
+    let protection = Protection::probe(LARGE_FRAME);
     if !protection.locked {
         output.say(
             "vaern: raw frames may reach the swap: the system lets this program lock less than a 12-megapixel frame \

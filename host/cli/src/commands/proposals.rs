@@ -1,9 +1,10 @@
 //! `vaern proposals RUN… --out DIR`: one container, one proposal, over one or several runs; and the files that are handed on.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use vaern_door::{Blame, Krav};
+use vaern_door::{Blame, Digest, Krav};
 use vaern_proposals::{Book, COVERAGE, CSV, Export, GEOJSON, Run};
 use vaern_record::log::Event;
 
@@ -44,8 +45,11 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
     }
     attach(&mut book);
     let mut log = Logged::open(&args.log, book.logged() || runs.iter().any(|(run, _)| run.is_logged()))?;
+    let revoked: BTreeSet<Digest> = runs.iter().flat_map(|(run, _)| run.revoked().iter().copied()).collect();
     let runs_taken = book.take(runs)?;
-    let export = book.export(gate::now().as_second(), &mut |event| log.enter(vec![event]))?;
+    let time = gate::now().as_second();
+    book.withdraw_revoked(revoked, time, &mut |event| log.enter(vec![event]))?;
+    let export = book.export(time, &mut |event| log.enter(vec![event]))?;
     let told = Told { folder: args.out.clone(), runs_taken, runs: book.runs().len(), export };
     output.result(&told, &lines(&told))
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use vaern_door::Name;
 use vaern_node::replay::{FrameRecord, ReplayError, replay};
-use vaern_record::evidence::RecordId;
+use vaern_record::evidence::{EvidenceError, RecordId};
 use vaern_record::log::{Access, RetentionClass};
 use vaern_trust::Release;
 
@@ -46,7 +46,10 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
             // Evidence of a detection says in which frame it was.
             let record: serde_json::Value = serde_json::from_slice(&kept.record).map_err(|_| ReplayError::Record)?;
             let frame = record.get("frame_id").and_then(|id| id.as_str()?.parse().ok()).ok_or(ReplayError::Record)?;
-            kept = evidence.show(&frame, &args.purpose, access, now, log)?;
+            kept = match evidence.show(&frame, &args.purpose, access, now, log) {
+                Err(EvidenceError::Gone | EvidenceError::Expired) => return Err(ReplayError::FrameNotKept.into()),
+                shown => shown?,
+            };
         }
         let record = FrameRecord::parse(&kept.record)?;
         let engine = vaern_sandbox::wall::engine();

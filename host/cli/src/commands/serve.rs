@@ -10,7 +10,7 @@ use vaern_node::gate::Built;
 use vaern_node::keeper::BOUNDS;
 use vaern_node::live::config::{Backend, NodeConfig};
 use vaern_node::live::{
-    Captures, Chain, ChainParts, Condition, EvidenceBook, LogBook, Parts, Positions, Served, serve,
+    Captures, Chain, ChainParts, Condition, EvidenceBook, LogBook, MemoryReport, Parts, Positions, Served, serve,
 };
 use vaern_policy::PolicySet;
 use vaern_record::evidence::{Evidence, Kind};
@@ -23,6 +23,7 @@ use crate::commands::source::Source;
 use crate::commands::track;
 use crate::failure::Failure;
 use crate::files;
+use crate::memory;
 use crate::output::Output;
 
 /// No configuration is longer.
@@ -51,17 +52,23 @@ pub(crate) fn run(path: &Path, output: &Output) -> Result<(), Failure> {
             .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&over)));
         listen.map_err(|e| Failure::internal(format!("cannot listen for signals: {e}")))?;
     }
-    let parts = parts(&config(path)?, over, output)?;
+    // Before a key is read or a thread is begun.
+    let memory = memory::keep_from_disk();
+    let parts = parts(&config(path)?, memory, over, output)?;
     let served = serve(parts)?;
     output.result(&served, &lines(&served))
 }
 
-fn parts(config: &NodeConfig, over: Arc<AtomicBool>, output: &Output) -> Result<Parts, Failure> {
+fn parts(config: &NodeConfig, memory: MemoryReport, over: Arc<AtomicBool>, output: &Output) -> Result<Parts, Failure> {
     let rules = &config.rules;
     let trust = gate::trust_root(&rules.trust.clone().unwrap_or_else(|| rules.policies.join("trust.toml")))?;
     let purpose = Purpose { purpose: rules.purpose.clone() };
     let standing = Standing { unsigned_policies: false, policy_floor: 0 };
     let (set, mark) = gate::policy_set_in_force(&rules.policies, &purpose, || Ok(trust.clone()), &standing)?;
+    let memory = memory.judge(&set.profile).map_err(|error| {
+        Failure::refused(error.to_string(), error.krav(), error.blame())
+            .mend("docs/node.md says what the machine must grant; the city may let it pass (`[memory]` of the profile)")
+    })?;
     let backend = match config.engine.backend {
         Backend::Tract => BackendChoice::Tract,
         Backend::Onnxruntime => BackendChoice::Onnxruntime,
@@ -108,6 +115,7 @@ fn parts(config: &NodeConfig, over: Arc<AtomicBool>, output: &Output) -> Result<
         positions: positions(config, output)?,
         evidence: evidence(config, &set, &built)?,
         built,
+        memory,
         state,
         out: files::make_dir("output", &config.node.out)?,
         workers: if config.node.workers == 0 { workers() } else { config.node.workers.into() },

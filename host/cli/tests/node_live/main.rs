@@ -12,10 +12,12 @@ mod nodes;
 #[path = "../program/mod.rs"]
 mod program;
 
+mod coverage;
 mod evidence;
 mod later;
 mod memory;
 mod orders;
+mod proposals;
 mod sources;
 
 use serde_json::Value;

@@ -1,6 +1,6 @@
 //! Where a running node's releases come from: the city's channel, the floor, and the folder that releases arrive in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 
@@ -150,6 +150,11 @@ impl Chain {
 
     pub(crate) const fn current(&self) -> Option<&Current> {
         self.current.as_ref()
+    }
+
+    /// The releases that were ever revoked, as the floor remembers them.
+    pub(crate) const fn revoked(&self) -> &BTreeSet<Digest> {
+        &self.state.rows().revoked
     }
 
     /// Takes what the channel offers. Where it offers something worse than what is known, what is known stays.

@@ -10,10 +10,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use cap_std::fs::Dir;
-use vaern_door::{Blame, Digest, Name, OutputRules, Size};
-use vaern_record::AuditError;
-use vaern_record::evidence::EvidenceError;
-use vaern_record::log::{Floor as LogFloor, KeyRef, StopCause, SwapCause};
+use vaern_door::{Digest, Name, OutputRules};
+use vaern_record::log::{KeyRef, StopCause, SwapCause};
 
 use super::chain::Rules;
 use super::config::WindowPart;
@@ -21,18 +19,17 @@ use super::control::Control;
 use super::drift::Drift;
 use super::evidence::EvidenceBook;
 use super::inbox::{Shelf, Taken};
-use super::journal::{Journal, JournalError, OpenWindow, Pace, Risk, Stop, WindowRelease};
+use super::journal::{Journal, JournalError, Looked, OpenWindow, Pace, Risk, Stop};
+use super::logbook::{ClerkError, LogBook};
 use super::metrics::Status;
 use super::row::Row;
 use super::schedule::Schedule;
 use super::seat::Seat;
 use crate::bits::{DurableLedger, LedgerError};
-use crate::book::{Book, LINK, Link};
+use crate::coverage::Spot;
 use crate::gate::Built;
 use crate::keeper::Crops;
-use crate::outcome::{FrameResult, Refusal, ReleaseInfo, Run, SandboxInfo, SeenFrame};
-use crate::service;
-use crate::sinks::{self, SinkError};
+use crate::outcome::{FrameResult, Refusal, SeenFrame};
 use crate::withhold;
 
 /// How long the clerk waits for news before it looks at the clock.
@@ -43,99 +40,6 @@ const AGAIN: Duration = Duration::from_millis(500);
 
 /// Outcomes in one transaction at most.
 const BATCH: usize = 256;
-
-type OpenLog = Box<dyn FnMut() -> Result<Book, String> + Send>;
-type KeepFloor = Box<dyn FnMut(&LogFloor) -> Result<(), SinkError> + Send>;
-
-/// The log of a service: opened anew after each fault of the disk, its newest checkpoint kept outside of it.
-pub struct LogBook {
-    open: OpenLog,
-    keep: KeepFloor,
-    book: Option<Book>,
-}
-
-impl LogBook {
-    /// `open` opens the log, and `keep` keeps its newest checkpoint where the log cannot reach it.
-    #[must_use]
-    pub fn new(
-        open: impl FnMut() -> Result<Book, String> + Send + 'static,
-        keep: impl FnMut(&LogFloor) -> Result<(), SinkError> + Send + 'static,
-    ) -> Self {
-        Self { open: Box::new(open), keep: Box::new(keep), book: None }
-    }
-
-    fn with<T>(&mut self, work: impl FnOnce(&mut Book) -> Result<T, AuditError>) -> Result<T, ClerkError> {
-        self.with_other(work)
-    }
-
-    /// The same for whatever else writes into the log.
-    fn with_other<T, E: Into<ClerkError>>(
-        &mut self,
-        work: impl FnOnce(&mut Book) -> Result<T, E>,
-    ) -> Result<T, ClerkError> {
-        let mut book = match self.book.take() {
-            Some(book) => book,
-            None => (self.open)().map_err(ClerkError::Open)?,
-        };
-        // A log that failed is dropped, and opened anew the next time: that shows what of it is there.
-        let done = work(&mut book).map_err(Into::into)?;
-        (self.keep)(&book.floor())?;
-        self.book = Some(book);
-        Ok(done)
-    }
-}
-
-/// Why something could not be written.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ClerkError {
-    /// The journal.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    /// The log.
-    #[error(transparent)]
-    Log(#[from] AuditError),
-    /// The log cannot be opened.
-    #[error("{0}")]
-    Open(String),
-    /// A file of the results.
-    #[error(transparent)]
-    Sink(#[from] SinkError),
-    /// The folder of the results.
-    #[error("the folder for results: {0}")]
-    Out(std::io::Error),
-    /// The vendors' bit ledger.
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
-    /// The evidence.
-    #[error(transparent)]
-    Evidence(#[from] EvidenceError),
-    /// The journal holds a box that is none.
-    #[error("the journal holds a box that is none")]
-    Row,
-}
-
-impl ClerkError {
-    pub(crate) fn krav(&self) -> vaern_door::Krav {
-        match self {
-            Self::Journal(error) => error.krav(),
-            Self::Log(error) => error.krav(),
-            Self::Sink(error) => error.krav(),
-            Self::Ledger(error) => error.krav(),
-            Self::Evidence(error) => error.krav(),
-            Self::Out(_) => vaern_door::Krav("SKJ-09"),
-            Self::Row | Self::Open(_) => vaern_door::Krav("GOV-05"),
-        }
-    }
-
-    pub(crate) fn blame(&self) -> Blame {
-        match self {
-            Self::Journal(error) => error.blame(),
-            Self::Log(error) => error.blame(),
-            Self::Evidence(error) => error.blame(),
-            _ => Blame::Operator,
-        }
-    }
-}
 
 /// What a frame came to.
 pub(crate) struct Settled {
@@ -163,6 +67,8 @@ impl Settled {
 struct Written {
     taken: Taken,
     row: Row,
+    /// What it looked at.
+    spot: Option<Spot>,
     /// What evidence is made of: what was found, and its crops.
     evidence: Option<(Digest, Box<SeenFrame>, Crops)>,
 }
@@ -206,22 +112,22 @@ pub(crate) struct Desk<'a> {
 }
 
 pub(crate) struct Clerk<'a> {
-    desk: Desk<'a>,
-    log: LogBook,
+    pub(super) desk: Desk<'a>,
+    pub(super) log: LogBook,
     journal: Option<Journal>,
     evidence: Option<EvidenceBook>,
     /// Objects of the open window that are beyond the release's share of evidence.
-    beyond: u64,
+    pub(super) beyond: u64,
     pace: Pace,
     drift: Option<Drift>,
     ledger: DurableLedger,
     capture_ms: i64,
-    seat: Option<Arc<Seat>>,
-    open: Option<(OpenWindow, u32)>,
+    pub(super) seat: Option<Arc<Seat>>,
+    pub(super) open: Option<(OpenWindow, u32)>,
     pending: BTreeMap<u64, Settled>,
     next: u64,
     /// Whether the log may hold more of the open window than the journal knows: after a start and after a fault.
-    doubt: bool,
+    pub(super) doubt: bool,
     /// Writing was given up because the node ends.
     given_up: bool,
 }
@@ -421,13 +327,17 @@ impl<'a> Clerk<'a> {
             self.watch_for_drift(seen.objects.len() as u64);
         }
         let row = Row::of(&result);
+        let spot = match &result {
+            FrameResult::Seen(seen) => seen.position.as_ref().and_then(Spot::of),
+            FrameResult::Refused(_) => None,
+        };
         let evidence = match (seat, result) {
             (Some(seat), FrameResult::Seen(seen)) if self.evidence.is_some() && !seen.objects.is_empty() => {
                 Some((seat.live.digest(), seen, crops))
             }
             _ => None,
         };
-        Written { taken, row, evidence }
+        Written { taken, row, spot, evidence }
     }
 
     fn watch_for_drift(&mut self, objects: u64) {
@@ -467,11 +377,13 @@ impl<'a> Clerk<'a> {
             return;
         }
         let rows: Vec<(u64, Row)> = batch.iter().map(|written| (written.taken.seq, written.row.clone())).collect();
-        let pace = self.pace.clone();
-        if self.try_until(|clerk| Ok(clerk.journal()?.commit(&rows, &pace)?)).is_none() {
+        let spots: Vec<Spot> = batch.iter().filter_map(|written| written.spot.clone()).collect();
+        let (pace, today) = (self.pace.clone(), day(self.desk.control.time()));
+        let looked = Looked { spots: &spots, today: &today };
+        if self.try_until(|clerk| Ok(clerk.journal()?.commit(&rows, &looked, &pace)?)).is_none() {
             return;
         }
-        for Written { taken, row, evidence } in batch.drain(..) {
+        for Written { taken, row, evidence, .. } in batch.drain(..) {
             if let Some((release, seen, mut crops)) = evidence {
                 let _ = self.try_until(|clerk| clerk.keep(release, &seen, &mut crops));
             }
@@ -501,85 +413,7 @@ impl<'a> Clerk<'a> {
         Ok(())
     }
 
-    /// Opens a window: a run begins in the log.
-    fn begin(&mut self) -> Result<(), ClerkError> {
-        let Some(seat) = self.seat.clone() else { return Ok(()) };
-        let now = self.desk.control.now();
-        let (policy, sandbox) = (self.desk.rules.set.digest(), seat.live.sandbox());
-        let (run, begun) =
-            self.log.with(|book| book.begin_after(seat.live.release(), policy, &sandbox, seat.cause, now))?;
-        let window = OpenWindow { run, begun, since: now.as_second(), release: seat.live.named() };
-        self.journal()?.open_window(&window)?;
-        self.open = Some((window, 0));
-        Ok(())
-    }
-
-    /// Closes the open window: its files, its end in the log, and only then its rows. Done again, it changes nothing.
-    fn close(&mut self) -> Result<(), ClerkError> {
-        let Some(window) = self.journal()?.window()? else {
-            self.open = None;
-            return Ok(());
-        };
-        let run = window.run;
-        let account = self.account(&window)?;
-        let name = run.to_string();
-        self.desk.out.create_dir_all(&name).map_err(ClerkError::Out)?;
-        let dir = self.desk.out.open_dir(&name).map_err(ClerkError::Out)?;
-        sinks::write_file(&dir, sinks::DETECTIONS, sinks::detections_geojson(&account)?.as_bytes())?;
-        sinks::write_file(&dir, sinks::SUMMARY, sinks::summary_json(&account)?.as_bytes())?;
-        let now = self.desk.control.now();
-        if self.beyond > 0 {
-            let release = window.release.digest;
-            self.log.with(|book| book.beyond_quota(run, release, now))?;
-            self.beyond = 0;
-        }
-        let known = if self.doubt { self.log.with(|book| book.find(run))?.1 } else { None };
-        let summary = account.summary();
-        let (ended, key) = self.log.with(|book| {
-            let ended = known.map_or_else(|| book.end(run, &summary, now), Ok)?;
-            Ok((ended, book.verifier().to_string()))
-        })?;
-        let link = Link { key, run, begun: window.begun, ended };
-        let text = serde_json::to_vec_pretty(&link).map_err(|e| JournalError::Storage(e.to_string()))?;
-        sinks::write_file(&dir, LINK, &text)?;
-        self.journal()?.close_window()?;
-        self.open = None;
-        self.doubt = false;
-        self.desk.status.figures.windows.fetch_add(1, Ordering::Relaxed);
-        Ok(())
-    }
-
-    /// The window as a run: from the journal and from nothing else, whether or not there was a crash.
-    fn account(&mut self, window: &OpenWindow) -> Result<Run, ClerkError> {
-        let rows = self.journal()?.rows()?;
-        let size = Size::new(1, 1).map_err(|_| ClerkError::Row)?;
-        let outcomes = rows.into_iter().enumerate().map(|(at, row)| row.outcome(at + 1, size).ok_or(ClerkError::Row));
-        let mut frames = outcomes.collect::<Result<Vec<_>, _>>()?;
-        for frame in &mut frames {
-            if let FrameResult::Seen(seen) = &mut frame.result {
-                // How long a frame was in clear hangs on what else the machine does, and that is a plugin's to choose: told in steps.
-                seen.seconds_in_clear = (((seen.seconds_in_clear * 1e6) as u64).next_power_of_two() as f64) / 1e6;
-            }
-        }
-        let (set, built) = (&self.desk.rules.set, self.desk.built);
-        let sandbox: Option<SandboxInfo> = self.seat.as_ref().map(|seat| seat.live.sandbox());
-        let since = jiff::Timestamp::from_second(window.since).unwrap_or_default();
-        let lasted = self.desk.control.now().duration_since(since);
-        let WindowRelease { name, version, vendor, digest, interfaces, responsible, approved_until } =
-            window.release.clone();
-        Ok(Run {
-            cautions: service::cautions(set, built, sandbox.as_ref()),
-            release: Some(ReleaseInfo { name, version, vendor, digest, interfaces, responsible, approved_until }),
-            sandbox,
-            policy: service::policy_info(set, built),
-            frames,
-            started: since.to_string(),
-            // Windows begin and end with whole seconds for whoever reads.
-            wall_ms: lasted.as_secs() as f64 * 1e3,
-        })
-    }
-
-    fn journal(&mut self) -> Result<&Journal, JournalError> {
+    pub(super) fn journal(&mut self) -> Result<&Journal, JournalError> {
         if self.journal.is_none() {
             self.journal = Some(Journal::open(self.desk.state)?);
         }
@@ -597,7 +431,7 @@ impl<'a> Clerk<'a> {
                 Err(error) => {
                     // After a fault, what is on disk is the truth: both are opened anew.
                     self.journal = None;
-                    self.log.book = None;
+                    self.log.drop_book();
                     if let Some(evidence) = &mut self.evidence {
                         evidence.drop_store();
                     }
@@ -615,6 +449,11 @@ impl<'a> Clerk<'a> {
         }
         None
     }
+}
+
+/// The day of a moment, UTC.
+pub(super) fn day(now: jiff::Timestamp) -> String {
+    now.strftime("%Y-%m-%d").to_string()
 }
 
 /// The cause of a swap, for the figures.

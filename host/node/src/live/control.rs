@@ -5,13 +5,14 @@
 //! notices it first judges anew, and the frame waits for that. So no frame is seen under a word that has been taken back, and a
 //! stop holds from the frame that is in work when it is given (GOV-03).
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cap_std::fs::{Dir, MetadataExt as _};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use vaern_door::{Blame, Krav, guard};
+use vaern_door::{Blame, Digest, Krav, guard};
 use vaern_record::log::{KeyRef, StopCause};
 use vaern_trust::{Current, ResidualRisk, UpdateError};
 
@@ -198,6 +199,11 @@ impl Control {
     /// The chain, for whoever looks for releases.
     pub(crate) fn with_chain<T>(&self, work: impl FnOnce(&mut Chain) -> T) -> T {
         work(&mut lock(&self.judged).chain)
+    }
+
+    /// The releases that this node knows to be revoked.
+    pub(crate) fn revoked(&self) -> BTreeSet<Digest> {
+        lock(&self.judged).chain.revoked().clone()
     }
 
     /// What the journal is to remember: the stop in force and the newest notice of the risk.

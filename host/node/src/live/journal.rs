@@ -10,10 +10,11 @@ use redb::backends::FileBackend;
 use redb::{Builder, Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use vaern_door::{Blame, Digest, Krav, Name};
+use vaern_door::{Blame, Digest, Krav, Name, guard};
 use vaern_record::log::RunRef;
 
 use super::row::Row;
+use crate::coverage::{Coverage, Spot};
 use crate::outcome::Place;
 
 const FILE: &str = "journal.redb";
@@ -21,6 +22,8 @@ const CACHE_BYTES: usize = 4 << 20;
 
 const ROWS: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("rows");
 const STATE: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("state");
+/// Frames of each cell and day that is not told yet; the keys are in the order of the days and tell no order below.
+const COVERED: TableDefinition<'static, &str, u32> = TableDefinition::new("covered");
 const REJECTED: TableDefinition<'static, &str, u64> = TableDefinition::new("rejected");
 
 const DONE: &str = "done";
@@ -29,6 +32,7 @@ const STOP: &str = "stop";
 const RISK: &str = "risk";
 const PACE: &str = "pace";
 const AFLOAT: &str = "afloat";
+const TOLD: &str = "told";
 
 /// The newest frame of each camera that was looked at: the limits of the policy hold from it on, through restarts (MIN-07). One place
 /// for each camera, overwritten by the next.
@@ -106,6 +110,24 @@ pub(crate) struct Risk {
     pub(crate) high: bool,
 }
 
+/// What the frames of a batch looked at, and the day on which they were.
+pub(crate) struct Looked<'a> {
+    pub(crate) spots: &'a [Spot],
+    /// `2026-11-23`, UTC, by the node's clock.
+    pub(crate) today: &'a str,
+}
+
+/// A cell and day as a key.
+fn written(Spot { day, cell: [north, east] }: &Spot) -> String {
+    format!("{day} {north} {east}")
+}
+
+fn read(key: &str) -> Option<Spot> {
+    let mut parts = key.split(' ');
+    let (day, north, east) = (parts.next()?, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    Some(Spot { day: day.to_owned(), cell: [north, east] })
+}
+
 /// The journal, open. One process at a time.
 pub(crate) struct Journal {
     db: Database,
@@ -123,6 +145,7 @@ impl Journal {
         txn.open_table(ROWS).map_err(storage)?;
         txn.open_table(STATE).map_err(storage)?;
         txn.open_table(REJECTED).map_err(storage)?;
+        txn.open_table(COVERED).map_err(storage)?;
         txn.commit().map_err(storage)?;
         Ok(Self { db })
     }
@@ -169,8 +192,9 @@ impl Journal {
         }
     }
 
-    /// Writes outcomes, in the order of their frames, and what is newest of the cameras. On disk when this returns, or nothing of it.
-    pub(crate) fn commit(&self, rows: &[(u64, Row)], pace: &Pace) -> Result<(), JournalError> {
+    /// Writes outcomes, in the order of their frames, what they looked at, and what is newest of the cameras. On disk when this
+    /// returns, or nothing of it: so a kill counts no frame twice, here or there.
+    pub(crate) fn commit(&self, rows: &[(u64, Row)], looked: &Looked<'_>, pace: &Pace) -> Result<(), JournalError> {
         let Some((last, _)) = rows.last() else { return Ok(()) };
         let txn = self.db.begin_write().map_err(storage)?;
         {
@@ -184,6 +208,17 @@ impl Journal {
             let mut state = txn.open_table(STATE).map_err(storage)?;
             state.insert(DONE, done.as_slice()).map_err(storage)?;
             state.insert(PACE, pace.as_slice()).map_err(storage)?;
+            // The first day that anything is counted is no day that is over.
+            if state.get(TOLD).map_err(storage)?.is_none() {
+                let today = serde_json::to_vec(looked.today).map_err(storage)?;
+                state.insert(TOLD, today.as_slice()).map_err(storage)?;
+            }
+            let mut covered = txn.open_table(COVERED).map_err(storage)?;
+            for spot in looked.spots {
+                let key = written(spot);
+                let before = covered.get(key.as_str()).map_err(storage)?.map_or(0, |count| count.value());
+                covered.insert(key.as_str(), before.saturating_add(1)).map_err(storage)?;
+            }
         }
         txn.commit().map_err(storage)
     }
@@ -205,12 +240,40 @@ impl Journal {
         self.set(WINDOW, window)
     }
 
-    /// Closes the window: its rows go, because its files and its leaf are there.
-    pub(crate) fn close_window(&self) -> Result<(), JournalError> {
+    /// What was looked at on the days before `today` that is not told yet. Nothing on a day on which something was told: who sees a
+    /// part of a day after another sees the way that was driven (decision 0058).
+    pub(crate) fn coverage(&self, today: &str) -> Result<Coverage, JournalError> {
+        let told: Option<String> = self.state(TOLD)?;
+        if told.is_none_or(|told| told.as_str() >= today) && guard::stands("node.coverage_day") {
+            return Ok(Coverage::default());
+        }
+        let txn = self.db.begin_read().map_err(storage)?;
+        let table = txn.open_table(COVERED).map_err(storage)?;
+        let mut counts = Vec::new();
+        for row in table.iter().map_err(storage)? {
+            let (key, count) = row.map_err(storage)?;
+            let spot = read(key.value()).ok_or(JournalError::Form("covered"))?;
+            if spot.day.as_str() < today || !guard::stands("node.coverage_day") {
+                counts.push((spot, count.value()));
+            }
+        }
+        Ok(Coverage::kept(counts))
+    }
+
+    /// Closes the window: its rows go, because its files and its leaf are there. So do the counts of the days that its files told.
+    pub(crate) fn close_window(&self, today: &str) -> Result<(), JournalError> {
+        let told: Option<String> = self.state(TOLD)?;
         let txn = self.db.begin_write().map_err(storage)?;
         txn.delete_table(ROWS).map_err(storage)?;
         txn.open_table(ROWS).map_err(storage)?;
-        txn.open_table(STATE).map_err(storage)?.remove(WINDOW).map_err(storage)?;
+        let mut state = txn.open_table(STATE).map_err(storage)?;
+        state.remove(WINDOW).map_err(storage)?;
+        if told.is_some_and(|told| told.as_str() < today) {
+            let bytes = serde_json::to_vec(today).map_err(storage)?;
+            state.insert(TOLD, bytes.as_slice()).map_err(storage)?;
+            txn.open_table(COVERED).map_err(storage)?.retain(|key, _| key >= today).map_err(storage)?;
+        }
+        drop(state);
         txn.commit().map_err(storage)
     }
 
@@ -275,6 +338,60 @@ mod tests {
         Row::Empty { masked, seconds_in_clear: 0.0 }
     }
 
+    const fn none() -> Looked<'static> {
+        Looked { spots: &[], today: "2026-11-23" }
+    }
+
+    #[test]
+    fn skj_07n_what_was_looked_at_is_told_once_a_day_of_days_that_are_over_and_a_kill_counts_no_frame_twice() {
+        let dir = cap_tempfile::tempdir(ambient_authority()).unwrap();
+        let spot = |day: &str, north| Spot { day: day.to_owned(), cell: [north, -7] };
+        let told = |journal: &Journal, today: &str| -> Vec<(String, i64, u64)> {
+            let text = journal.coverage(today).unwrap().json().unwrap();
+            let file: serde_json::Value = serde_json::from_str(&text).unwrap();
+            let cells = file["cells"].as_array().unwrap().iter();
+            let of = |c: &serde_json::Value| {
+                (
+                    c["day"].as_str().unwrap().into(),
+                    c["cell"][0].as_i64().unwrap(),
+                    c["frames_at_least"].as_u64().unwrap(),
+                )
+            };
+            cells.map(of).collect()
+        };
+        let commit = |journal: &Journal, seq, spots: &[Spot], today: &str| {
+            journal.commit(&[(seq, row(false))], &Looked { spots, today }, &Pace::new()).unwrap();
+        };
+        let monday = vec![spot("2026-11-23", 1); 5];
+        let journal = Journal::open(&dir).unwrap();
+        commit(&journal, 0, &monday, "2026-11-23");
+        assert_eq!(told(&journal, "2026-11-23"), [], "the day is not over");
+        journal.close_window("2026-11-23").unwrap();
+        drop(journal);
+        // A kill after the commit and before the window closed: the counts are those of the frames with an outcome.
+        let journal = Journal::open(&dir).unwrap();
+        commit(&journal, 1, &monday, "2026-11-23");
+        commit(&journal, 2, &[spot("2026-11-24", 2)], "2026-11-24");
+        let all = [("2026-11-23".to_owned(), 1, 10)];
+        assert_eq!(told(&journal, "2026-11-24"), all);
+        drop(journal);
+        // Killed between the file and the end of the window: the same file again.
+        let journal = Journal::open(&dir).unwrap();
+        assert_eq!(told(&journal, "2026-11-24"), all);
+        journal.close_window("2026-11-24").unwrap();
+        assert_eq!(told(&journal, "2026-11-24"), []);
+        // Late captures of a day that was told wait for the next day, or their order would be the way that was driven.
+        commit(&journal, 3, &monday, "2026-11-24");
+        assert_eq!(told(&journal, "2026-11-24"), []);
+        journal.close_window("2026-11-24").unwrap();
+        commit(&journal, 4, &[], "2026-11-25");
+        assert_eq!(told(&journal, "2026-11-25"), [("2026-11-23".to_owned(), 1, 5)], "and one frame is a passing look");
+        journal.close_window("2026-11-25").unwrap();
+        assert_eq!(told(&journal, "2026-11-26"), []);
+        // A clock that was set back tells nothing again.
+        assert_eq!(told(&journal, "2026-11-20"), []);
+    }
+
     #[test]
     fn what_was_committed_is_there_after_the_next_opening_and_goes_with_its_window() {
         let dir = cap_tempfile::tempdir(ambient_authority()).unwrap();
@@ -283,7 +400,7 @@ mod tests {
         let place =
             Place { latitude: 55.6, longitude: 12.5, error_m: 5.0, heading: None, time_ms: Some(7), view: None };
         let pace = Pace::from([(Name::new("cam").unwrap(), place)]);
-        journal.commit(&[(3, row(false)), (5, row(true))], &pace).unwrap();
+        journal.commit(&[(3, row(false)), (5, row(true))], &none(), &pace).unwrap();
         journal.set_afloat(Some(9)).unwrap();
         journal.set_stop(&Stop { id: "a".into(), over: false }).unwrap();
         journal.reject(Digest::of(b"bad")).unwrap();
@@ -297,7 +414,7 @@ mod tests {
         assert_eq!(journal.rejected().unwrap(), [Digest::of(b"bad")]);
         journal.forgive(Digest::of(b"bad")).unwrap();
         assert!(journal.rejected().unwrap().is_empty());
-        journal.close_window().unwrap();
+        journal.close_window("2026-11-23").unwrap();
         assert_eq!((journal.done().unwrap(), journal.rows().unwrap()), (6, vec![]));
         assert_eq!(journal.stop().unwrap(), Some(Stop { id: "a".into(), over: false }));
     }

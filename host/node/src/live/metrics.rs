@@ -11,6 +11,7 @@ use serde::Serialize;
 use vaern_door::{Blame, Digest, guard};
 
 use super::control::Why;
+use super::memory::MemoryReport;
 use super::row::Row;
 use super::schedule::Schedule;
 
@@ -45,6 +46,8 @@ pub struct Health {
     pub waiting: usize,
     /// Frames with an outcome since the start.
     pub frames: u64,
+    /// What keeps the node's memory from a disk.
+    pub memory: Option<MemoryReport>,
 }
 
 macro_rules! figures {
@@ -122,6 +125,8 @@ figures! {
     evidence: "counter" "vaern_evidence_kept_total",
     /// Deletions of evidence whose time was over.
     deletions: "counter" "vaern_evidence_deletions_total",
+    /// Ways by which the node's memory could reach a disk.
+    memory_gaps: "gauge" "vaern_memory_gaps",
     /// Longest time that a raw frame existed, in microseconds, rounded up to a power of two.
     longest_clear_us: "gauge" "vaern_raw_frame_longest_microseconds",
 }
@@ -157,6 +162,7 @@ impl Default for Status {
             alarms: Vec::new(),
             waiting: 0,
             frames: 0,
+            memory: None,
         };
         Self { health: Mutex::new(health), figures: Figures::default(), schedule: None, told: Mutex::default() }
     }
@@ -166,6 +172,16 @@ impl Status {
     /// Figures are told by a schedule only.
     pub(crate) fn on(schedule: Schedule) -> Self {
         Self { schedule: Some(schedule), ..Self::default() }
+    }
+
+    /// What keeps the memory from a disk; where something is missing that the policy lets pass, it is an alarm.
+    pub(crate) fn set_memory(&self, memory: MemoryReport) {
+        let gaps = memory.gaps();
+        self.figures.memory_gaps.store(gaps.len() as u64, Ordering::Relaxed);
+        self.change(|health| health.memory = Some(memory));
+        if !gaps.is_empty() {
+            self.alarm(format!("the memory of this node could reach a disk: {}", gaps.join("; ")));
+        }
     }
 
     /// Takes down the figures, where a new period of the schedule began.

@@ -13,7 +13,7 @@ use vaern_policy::Profile;
 use vaern_privacy::{CollectionLimits, Memory, Position};
 
 use super::chain::Chain;
-use super::clerk::{Clerk, ClerkError, Desk, LogBook};
+use super::clerk::{Clerk, Desk};
 use super::config::{SourcePart, StreamAt, SwapPart, WindowPart};
 use super::control::{Clock, Control};
 use super::dispatch::Dispatcher;
@@ -21,6 +21,8 @@ use super::evidence::EvidenceBook;
 use super::http;
 use super::inbox::{Inbox, Shelf};
 use super::journal::{Journal, JournalError};
+use super::logbook::{ClerkError, LogBook};
+use super::memory::JudgedMemory;
 use super::metrics::{Condition, Health, Status};
 use super::orders::{self, OrderError};
 use super::schedule::{self, Schedule};
@@ -28,6 +30,7 @@ use super::service::{Phase, Service, afloat};
 use super::source::{Camera, Located, Patience, Positions, Source};
 use super::swap::{Bounds, Trials};
 use super::worker::{self, Floor, Intake};
+use crate::coverage;
 use crate::gate::Built;
 use crate::outcome::Place;
 
@@ -37,6 +40,8 @@ pub struct Parts {
     pub chain: Chain,
     /// The gate.
     pub built: Built,
+    /// What keeps the memory from a disk, as the policy lets it pass.
+    pub memory: JudgedMemory,
     /// Where captures come from.
     pub captures: Captures,
     /// Where positions come from.
@@ -164,6 +169,7 @@ pub fn serve(parts: Parts) -> Result<Served, LiveError> {
     let Parts {
         chain,
         mut built,
+        memory,
         captures,
         positions,
         evidence,
@@ -183,9 +189,11 @@ pub fn serve(parts: Parts) -> Result<Served, LiveError> {
     let (done, stop, risk, rejected) = (journal.done()?, journal.stop()?, journal.risk()?, journal.rejected()?);
     let (figures, listener) = listener.map(|(l, every)| (Schedule::every_ms(every.into()), l)).unzip();
     let status = Arc::new(figures.map_or_else(Status::default, Status::on));
+    status.set_memory(memory.report());
     let rules = chain.rules();
     let profile = &rules.set.profile;
-    let bits_per_hour = left_of_the_budget(profile, window, figures, source.waiting)?;
+    let outlines: Vec<_> = built.gate.fences().fences().iter().flat_map(vaern_privacy::Fence::outlines).collect();
+    let bits_per_hour = left_of_the_budget(profile, window, figures, source.waiting, &outlines)?;
     built.gate = built.gate.limited(CollectionLimits {
         min_interval_s: Some(1.0 / f64::from(profile.rates.frames_per_second.max(1))),
         min_distance_m: Some(f64::from(profile.rates.min_distance_m)).filter(|metres| *metres > 0.0),
@@ -302,12 +310,13 @@ fn left_of_the_budget(
     window: WindowPart,
     figures: Option<Schedule>,
     waiting: u16,
+    outlines: &[Vec<(f64, f64)>],
 ) -> Result<u32, LiveError> {
     let allowed = profile.output.bits_per_hour;
     let windows = Schedule::every_ms(u64::from(window.minutes) * 60_000);
     let told =
         schedule::Told { windows, frames: window.frames, figures, rate: profile.rates.frames_per_second, waiting };
-    let bits = schedule::timing_bits(told).ceil() as u32;
+    let bits = (schedule::timing_bits(told) + coverage::bits_per_day(outlines) / 24.0).ceil() as u32;
     match allowed.checked_sub(bits) {
         Some(left) if left > 0 => Ok(left),
         _ if guard::stands("node.timing-budget") => Err(LiveError::Timing { bits, allowed }),

@@ -9,12 +9,11 @@
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 
 use cap_std::fs::{Dir, OpenOptions};
-use zeroize::Zeroizing;
+use vaern_memory::{Buffer, Secret};
 
 use super::error::EvidenceError;
 use super::label::Day;
 use super::seal::{self, OVERHEAD};
-use super::secret::Secret;
 use crate::disk::Disk;
 use crate::log::RetentionClass;
 
@@ -130,16 +129,17 @@ impl Epochs {
     }
 
     fn encode(&self) -> Result<Vec<u8>, EvidenceError> {
-        let mut plain = Zeroizing::new(Vec::with_capacity(PLAIN));
-        plain.extend_from_slice(&self.sequence.to_be_bytes());
-        plain.extend_from_slice(&(self.all.len() as u64).to_be_bytes());
+        let mut plain = Buffer::with_room(PLAIN);
+        plain.push(&self.sequence.to_be_bytes());
+        plain.push(&(self.all.len() as u64).to_be_bytes());
         for epoch in &self.all {
-            plain.extend_from_slice(&epoch.number.to_be_bytes());
-            plain.extend_from_slice(&[epoch.class as u8, 0, 0, 0]);
-            plain.extend_from_slice(&epoch.day.0.to_be_bytes());
-            plain.extend_from_slice(epoch.key.bytes());
+            plain.push(&epoch.number.to_be_bytes());
+            plain.push(&[epoch.class as u8, 0, 0, 0]);
+            plain.push(&epoch.day.0.to_be_bytes());
+            epoch.key.expose(|bytes| plain.push(bytes));
         }
-        plain.resize(PLAIN, 0);
+        // The rest of the room is zeros: the file is of one size.
+        plain.is_now(PLAIN);
         seal::seal(&self.store_key, &plain, BOUND)
     }
 }

@@ -96,6 +96,12 @@ pub enum EvidenceError {
     Randomness,
 }
 
+impl From<vaern_memory::NoRandomness> for EvidenceError {
+    fn from(_: vaern_memory::NoRandomness) -> Self {
+        Self::Randomness
+    }
+}
+
 impl EvidenceError {
     /// The requirement behind it.
     #[must_use]

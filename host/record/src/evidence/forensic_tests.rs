@@ -47,8 +47,8 @@ fn note_down(store: &Evidence, n: u8) -> Secrets {
     let wrapped = store.value(WRAPPED, id(n).bytes()).unwrap().unwrap();
     let epoch = u64::from_be_bytes(wrapped[..8].try_into().unwrap());
     Secrets {
-        record_key: *store.unwrap_key(&id(n)).unwrap().bytes(),
-        epoch_key: *store.epochs.get(epoch).unwrap().key.bytes(),
+        record_key: store.unwrap_key(&id(n)).unwrap().expose(|bytes| *bytes),
+        epoch_key: store.epochs.get(epoch).unwrap().key.expose(|bytes| *bytes),
         wrapped,
     }
 }
@@ -98,7 +98,7 @@ fn aud_09n_after_deletion_nothing_on_disk_opens_it_even_with_the_old_wrapped_key
     let survivors = node.open(&mut log).unwrap();
     for n in [1, 3] {
         let kept = survivors.unseal(&id(n), survivors.row(&id(n)).unwrap()).unwrap();
-        assert_eq!(kept.picture.as_slice(), picture(n));
+        assert_eq!(kept.picture.to_vec(), picture(n));
     }
 }
 
@@ -169,7 +169,7 @@ fn cut_deletion(step: u32) -> bool {
     }
     for n in [1, 3] {
         let kept = store.unseal(&id(n), store.row(&id(n)).unwrap()).unwrap();
-        assert_eq!(kept.picture.as_slice(), picture(n), "step {step}: a survivor is lost");
+        assert_eq!(kept.picture.to_vec(), picture(n), "step {step}: a survivor is lost");
     }
     drop((store, log));
     log::verify(node.dir("log"), &Expect { key: &verifier(), floor: None, quorum: None }).unwrap();
@@ -220,7 +220,7 @@ fn skj_01n_a_crash_at_every_step_of_keeping_leaves_no_plaintext() {
         let store = node.open(&mut log).unwrap();
         assert!(store.holds(&id(1)).unwrap() || !kept, "step {step}: what was said to be kept is kept");
         if store.holds(&id(1)).unwrap() {
-            assert_eq!(store.unseal(&id(1), store.row(&id(1)).unwrap()).unwrap().picture.as_slice(), picture(1));
+            assert_eq!(store.unseal(&id(1), store.row(&id(1)).unwrap()).unwrap().picture.to_vec(), picture(1));
         }
         if !cut {
             break;

@@ -19,7 +19,6 @@ mod error;
 mod hold;
 mod label;
 mod seal;
-mod secret;
 mod store;
 
 #[cfg(test)]
@@ -31,5 +30,5 @@ pub use certificate::Certificate;
 pub use error::EvidenceError;
 pub use hold::{HoldOrder, HoldRule};
 pub use label::{Day, Label, RecordId};
-pub use secret::Secret;
 pub use store::{Bounds, Evidence, Kept, Kind, Listed};
+pub use vaern_memory::Secret;

@@ -5,13 +5,12 @@ use redb::backends::FileBackend;
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition, WriteTransaction};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
+use vaern_memory::{Buffer, Pages, Secret};
 
 use super::epochs::Epochs;
 use super::error::EvidenceError;
 use super::label::{Day, Label, RecordId};
 use super::seal;
-use super::secret::Secret;
 use crate::disk::Disk;
 use crate::log::{Access, Duty, Event, KeyRef, Leaf, Log, RetentionClass};
 
@@ -105,9 +104,9 @@ pub struct Kept {
     /// When it was kept, in seconds since 1970.
     pub kept: u64,
     /// The picture, as it was handed in.
-    pub picture: Zeroizing<Vec<u8>>,
+    pub picture: Pages,
     /// The record, as it was handed in.
-    pub record: Zeroizing<Vec<u8>>,
+    pub record: Pages,
 }
 
 /// A store, open. One process at a time.
@@ -190,11 +189,11 @@ impl Evidence {
             None => self.epochs.add(label.class, label.expires)?,
         };
         let key = Secret::random()?;
-        let mut plain = Zeroizing::new(Vec::with_capacity(4 + picture.len() + record.len()));
+        let mut plain = Buffer::with_room(4 + picture.len() + record.len());
         let length = u32::try_from(picture.len()).map_err(|_| EvidenceError::Label("picture"))?;
-        plain.extend_from_slice(&length.to_be_bytes());
-        plain.extend_from_slice(picture);
-        plain.extend_from_slice(record);
+        plain.push(&length.to_be_bytes());
+        plain.push(picture);
+        plain.push(record);
         let sealed =
             if vaern_door::guard::stands("record.sealed") { seal::seal(&key, &plain, &bound)? } else { plain.to_vec() };
         let wrapped = self.wrap(&id, epoch, &key)?;
@@ -259,12 +258,7 @@ impl Evidence {
         let (length, rest) = plain.split_first_chunk::<4>().ok_or(EvidenceError::Sealed)?;
         let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| EvidenceError::Sealed)?;
         let (picture, record) = rest.split_at_checked(length).ok_or(EvidenceError::Sealed)?;
-        Ok(Kept {
-            label: row.label,
-            kept: row.kept,
-            picture: Zeroizing::new(picture.to_vec()),
-            record: Zeroizing::new(record.to_vec()),
-        })
+        Ok(Kept { label: row.label, kept: row.kept, picture: Pages::of(picture), record: Pages::of(record) })
     }
 
     /// What is kept, without opening any of it. That somebody looked is in the log before.
@@ -291,7 +285,7 @@ impl Evidence {
 
     pub(super) fn wrap(&self, id: &RecordId, epoch: u64, key: &Secret) -> Result<Vec<u8>, EvidenceError> {
         let under = self.epochs.get(epoch).ok_or(EvidenceError::Gone)?;
-        let sealed = seal::seal(&under.key, key.bytes(), &wrap_bound(id, epoch))?;
+        let sealed = key.expose(|bytes| seal::seal(&under.key, bytes, &wrap_bound(id, epoch)))?;
         Ok([&epoch.to_be_bytes()[..], &sealed].concat())
     }
 

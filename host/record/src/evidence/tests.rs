@@ -125,7 +125,7 @@ fn skj_01p_evidence_comes_back_as_it_went_in_and_each_look_is_a_leaf() {
     drop(store);
     let store = node.open(&mut log).unwrap();
     let kept = show(&store, &mut log, 1, NOON).unwrap();
-    assert_eq!((kept.picture.as_slice(), kept.record.as_slice()), (&picture(1)[..], &record(1)[..]));
+    assert_eq!((&kept.picture[..], &kept.record[..]), (&picture(1)[..], &record(1)[..]));
     assert_eq!(kept.label, label());
     assert_eq!(store.list(Duty::PrivacyOfficer, None, NOON, &mut log).unwrap().len(), 2);
     let looks =
@@ -195,7 +195,7 @@ fn aud_07n_each_deletion_has_one_certificate_and_one_leaf() {
     assert_eq!(store.certificates().unwrap(), certificates);
     // The others are still there; the deleted cannot be deleted again.
     for n in [1, 4] {
-        assert_eq!(show(&store, &mut log, n, NOON).unwrap().picture.as_slice(), picture(n));
+        assert_eq!(show(&store, &mut log, n, NOON).unwrap().picture.to_vec(), picture(n));
     }
     assert!(matches!(store.delete(&[id(2)], Deletion::Asked, NOON, &mut log), Err(EvidenceError::Gone)));
     // Nobody else's signature makes a certificate.
@@ -319,7 +319,7 @@ fn aud_12n_a_hold_takes_two_persons_to_set_and_to_lift() {
     let later = NOON + 400 * 86_400;
     assert_eq!(store.expire(later, &mut log).unwrap()[0].records(), [id(2).to_string()]);
     assert!(store.expire(later, &mut log).unwrap().is_empty());
-    assert_eq!(show(&store, &mut log, 1, later).unwrap().picture.as_slice(), picture(1));
+    assert_eq!(show(&store, &mut log, 1, later).unwrap().picture.to_vec(), picture(1));
     let lift = order(false);
     let alone = store.hold(&lift, &rule, &[sign(&c, &lift)], &mut log);
     assert!(matches!(alone, Err(EvidenceError::ThresholdNotMet { have: 1, need: 2 })));

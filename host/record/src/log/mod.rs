@@ -25,6 +25,8 @@ mod writer;
 mod crash_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod witness_tests;
 
 pub use checkpoint::{Checkpoint, Floor};
 pub use event::Event;
