@@ -7,6 +7,7 @@ use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use jpeg_encoder::{ColorType, Encoder};
 use vaern_door::{Rect, Size, guard};
+use vaern_memory::Pages;
 
 use crate::mask::{MaskSet, MaskedRect, fill};
 use crate::raw::RawFrame;
@@ -103,7 +104,7 @@ pub struct Zoomed {
 #[derive(Clone)]
 pub struct ClearFrame {
     id: FrameId,
-    rgb: Arc<Vec<u8>>,
+    rgb: Arc<Pages>,
     size: Size,
     masked: Arc<Vec<MaskedRect>>,
     rects: Arc<Vec<Rect>>,
@@ -117,7 +118,7 @@ impl ClearFrame {
         Ok(Self::new(id, frame.into_masked(), size, set.rects().to_vec()))
     }
 
-    fn new(id: FrameId, rgb: Vec<u8>, size: Size, masked: Vec<MaskedRect>) -> Self {
+    fn new(id: FrameId, rgb: Pages, size: Size, masked: Vec<MaskedRect>) -> Self {
         let rects = masked.iter().map(|m| m.rect).collect();
         Self { id, rgb: Arc::new(rgb), size, masked: Arc::new(masked), rects: Arc::new(rects) }
     }
@@ -187,10 +188,11 @@ impl ClearFrame {
         }
         let (from_w, from_h) = (u32::from(self.size.width()), u32::from(self.size.height()));
         let source = ImageRef::new(from_w, from_h, &self.rgb, PixelType::U8x3).map_err(|_| ClearError::Scale)?;
-        let mut target = Image::new(u32::from(to.width()), u32::from(to.height()), PixelType::U8x3);
+        let mut rgb = Pages::zeroed(to.rgb_bytes());
+        let (to_w, to_h) = (u32::from(to.width()), u32::from(to.height()));
+        let mut target = Image::from_slice_u8(to_w, to_h, &mut rgb, PixelType::U8x3).map_err(|_| ClearError::Scale)?;
         let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
         Resizer::new().resize(&source, &mut target, Some(&options)).map_err(|_| ClearError::Scale)?;
-        let mut rgb = target.into_vec();
         let masked: Vec<MaskedRect> = self
             .masked
             .iter()

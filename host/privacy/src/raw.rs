@@ -111,9 +111,9 @@ impl RawFrame {
         if late { Err(Refusal::TooLongInClear) } else { Ok(()) }
     }
 
-    /// A copy of the pixels, once they are masked. The pages they were decoded into are zeroed and given back.
-    pub(crate) fn into_masked(self) -> Vec<u8> {
-        self.rgb.to_vec()
+    /// The pixels, once they are masked, in the pages that they were decoded into.
+    pub(crate) fn into_masked(self) -> Pages {
+        self.rgb
     }
 }
 
