@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use vaern_door::Size;
-use vaern_inference::{Backend, ModelLimits};
+use vaern_inference::{Backend, InferenceError, ModelLimits};
 use vaern_policy::PolicySet;
 use vaern_sandbox::{Engine, SandboxError};
 use vaern_scenes::{Light, Weather};
@@ -176,10 +176,16 @@ impl<'a> Bench<'a> {
         let mut models = BTreeMap::new();
         let model_limits = ModelLimits { bytes: limits.model_bytes, ..ModelLimits::default() };
         for (name, bytes) in &self.candidate.models {
-            let model = self.backend.load(bytes, &model_limits).map_err(|error| {
+            let refused = |error: InferenceError| {
                 let said = Said::new(format!("modellen `{name}` afvises: {error}"), format!("model `{name}`: {error}"));
                 Fault::new("KT-DOR-006P", Step::Models, said)
+            };
+            let classes = vaern_inference::named_classes(bytes).map_err(|reason| refused(reason.into()))?;
+            self.set.classes(name, &classes).map_err(|error| {
+                let said = Said::new(format!("mere end byens regler giver: {error}"), error.to_string());
+                Fault::new("KT-DOR-005N", Step::Grants, said)
             })?;
+            let model = vaern_inference::load_vendors(self.backend, bytes, &model_limits).map_err(refused)?;
             models.insert(name.clone(), model);
         }
         let loaded = Loaded {

@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 use vaern_door::{Interface, guard};
 
 use crate::plan::Profile;
-use crate::result::{Basis, Ending, HostBuild, Run, Tested};
+use crate::result::{Basis, CorpusPart, Ending, HostBuild, Run, Tested};
 use crate::verdict::{Figure, Verdict};
 
 /// Name of the form.
-pub const COMPARISON_FORMAT: &str = "vaern-conformance-comparison/1";
+pub const COMPARISON_FORMAT: &str = "vaern-conformance-comparison/2";
 
 /// Why runs are not compared.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -59,14 +59,19 @@ pub struct Comparison {
     pub profile: Profile,
     /// From which seed.
     pub seed: u64,
+    /// The labelled pictures, where some were given: counts, and no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub corpus: Option<CorpusPart>,
     /// In the order in which they were named: nobody is ranked. Which figure matters is for people to decide.
     pub releases: Vec<Compared>,
 }
 
 /// What is compared: test, figure, Danish, English.
-pub const LINES: [(&str, &str, &str, &str); 14] = [
+pub const LINES: [(&str, &str, &str, &str); 16] = [
     ("KT-QUA-002P", "recall", "Finder", "Finds"),
     ("KT-QUA-003P", "precision", "Rigtigt", "Right"),
+    ("KT-COR-001P", "recall", "Finder på mærkede billeder", "Finds on labelled pictures"),
+    ("KT-COR-002P", "precision", "Rigtigt på mærkede billeder", "Right on labelled pictures"),
     ("KT-ROB-001P", "lost", "Tabt ved støj", "Lost to noise"),
     ("KT-ROB-002P", "lost", "Tabt ved uskarphed", "Lost to blur"),
     ("KT-ROB-003P", "lost", "Tabt ved JPEG", "Lost to JPEG"),
@@ -124,6 +129,7 @@ pub fn compare(runs: &[(Run, BTreeSet<Interface>)]) -> Result<Comparison, Compar
         basis: first.basis.clone(),
         profile: first.profile,
         seed: first.seed,
+        corpus: first.corpus.clone(),
         releases,
     })
 }

@@ -65,6 +65,8 @@ pub struct GateResult {
     pub host: Digest,
     /// Digest of the policy set.
     pub policy: Digest,
+    /// Digest of the gate: its masking policy and its list of detectors. An approval names it.
+    pub gate: Digest,
     /// Digest of the corpus.
     pub corpus: Digest,
     /// Whether it holds.
@@ -74,7 +76,7 @@ pub struct GateResult {
 }
 
 impl CityFile for GateResult {
-    const PAYLOAD_TYPE: &'static str = "application/vnd.vaern.gate-result.v1+json";
+    const PAYLOAD_TYPE: &'static str = "application/vnd.vaern.gate-result.v2+json";
 }
 
 /// What the gate under test is made of.

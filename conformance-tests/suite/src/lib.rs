@@ -35,6 +35,7 @@ mod list;
 mod matching;
 mod patience;
 mod plan;
+mod register;
 mod registry;
 mod report;
 mod result;
@@ -61,8 +62,9 @@ pub use gate::{GATE_FORMAT, GateResult, GateRun, GateUnderTest, gate};
 pub use host::{HOST_FORMAT, HostError, HostRun, Stopped, host};
 pub use journal::{JOURNAL, JournalError};
 pub use plan::{Profile, ProfileError};
+pub use register::{Both, Listed, REGISTER_FORMAT, Register, RegisterError, Sources as RegisterSources, Stated};
 pub use registry::{AREAS, Level, Method, SUITE_VERSION, TESTS, Test, is_id, test};
-pub use report::{Language, assessment_results, comparison_html, html, junit, test_result};
+pub use report::{Language, assessment_results, comparison_html, html, junit, notice_html, register_html, test_result};
 pub use result::{
     AuthorityPart, Basis, CorpusPart, Ending, FORMAT, HostBuild, Run, RunError, Tested, ending, lets_pass, needless,
 };

@@ -61,6 +61,9 @@ enum Command {
     Keys(commands::keys::Command),
     /// For the city: approve a release.
     Approve(commands::approve::Args),
+    /// For the city: the public register entry of an approved release, and the notice to citizens of its purpose.
+    #[cfg(feature = "compiler")]
+    Register(commands::register::Args),
     /// For the city: compile an approved release's component, and vouch for the code.
     Compile(commands::compile::Args),
     /// For the city: admit a vendor's key on a dated risk record, and rotate it.
@@ -131,6 +134,8 @@ fn main() -> ExitCode {
         Command::Conform(args) => commands::conform::run(&args, &output),
         Command::Keys(command) => commands::keys::run(&command, &output),
         Command::Approve(args) => commands::approve::run(&args, &output),
+        #[cfg(feature = "compiler")]
+        Command::Register(args) => commands::register::run(&args, &output),
         Command::Compile(args) => commands::compile::run(&args, &output),
         Command::Vendor(command) => commands::vendor::run(&command, &output),
         Command::Channel(command) => commands::channel::run(&command, &output),

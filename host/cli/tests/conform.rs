@@ -131,6 +131,164 @@ fn done(args: &[&str]) -> Value {
     json(&told.stdout)
 }
 
+/// A second release beside the demo's, by the same vendor.
+fn second_release(temp: &Path) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let out = temp.join("classic");
+    let (component, manifest) =
+        (root.join("plugins/prebuilt/container-classic.wasm"), root.join("plugins/container-classic/vaern.toml"));
+    let lock = root.join("plugins/Cargo.lock");
+    let pack = ["plugin", "pack", "--component", text(&component), "--manifest", text(&manifest)];
+    done(&[&pack[..], &["--lock", text(&lock), "--out", text(&out)]].concat());
+    let key = demo().join("keys/vaern-reference.secret.toml");
+    done(&["plugin", "sign", text(&out), "--key", text(&key)]);
+    out
+}
+
+/// Whether `part` stands in `file`: as bytes, in base64 at any alignment, or in hexadecimal.
+fn holds(file: &[u8], part: &[u8]) -> bool {
+    use base64::Engine as _;
+    let found = |needle: &[u8]| memchr::memmem::find(file, needle).is_some();
+    let hex: String = part.iter().map(|byte| format!("{byte:02x}")).collect();
+    let base64 = (0..3).any(|skip| {
+        let whole = part.get(skip..).map(|rest| &rest[..rest.len() / 3 * 3]).unwrap_or_default();
+        found(base64::engine::general_purpose::STANDARD.encode(whole).as_bytes())
+    });
+    found(part) || base64 || found(hex.as_bytes())
+}
+
+/// Every file below a folder.
+fn files_below(dir: &Path) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { all.extend(files_below(&path)) } else { all.push(path) }
+    }
+    all
+}
+
+/// STD-06: no file of a deliverable holds a part of a picture of the corpus, and no picture beyond those that are drawn from the seed.
+fn no_picture_of(corpus: &Path, deliverable: &Path) -> usize {
+    let pictures: Vec<Vec<u8>> = files_below(corpus)
+        .iter()
+        .filter(|path| path.extension().is_some_and(|ext| ext == "jpg"))
+        .map(|path| std::fs::read(path).unwrap())
+        .collect();
+    assert!(pictures.len() > 2);
+    let mut seen = 0;
+    for path in files_below(deliverable) {
+        let bytes = std::fs::read(&path).unwrap();
+        for picture in &pictures {
+            // Runs of bytes of the compressed picture that stand nowhere by chance, from its middle and its end.
+            for from in [picture.len() / 2, picture.len() - 64] {
+                let part = &picture[from..from + 48];
+                assert!(holds(picture, part), "the search finds what is there");
+                assert!(!holds(&bytes, part), "{} holds a picture of the corpus", path.display());
+            }
+        }
+        assert!(!bytes.starts_with(&[0xff, 0xd8]) && !bytes.starts_with(b"\x89PNG"), "{}", path.display());
+        seen += 1;
+    }
+    seen
+}
+
+#[test]
+fn std_06n_gov_08p_reports_on_labelled_pictures_hold_figures_and_drawn_streets_and_none_of_the_pictures() {
+    let temp = tempfile::tempdir().unwrap();
+    let at = |name: &str| temp.path().join(name);
+    let (trust, key) = (demo().join("policies/trust.toml"), demo().join("keys/it-sikkerhed.secret.toml"));
+    corpus(&at("plain"), 3, false);
+    let planted = std::fs::read(at("plain/000.jpg")).unwrap();
+    let part = &planted[planted.len() / 2..planted.len() / 2 + 48];
+    for page in [planted.clone(), base64_page(&planted), base64_page(&planted[1..]), base64_page(&planted[2..])] {
+        assert!(holds(&page, part), "a search that finds nothing shows nothing");
+    }
+    // The report of one release, with the pictures open.
+    let report = conform(&["--corpus", text(&at("plain")), "--trust", text(&trust), "--out", text(&at("report"))]);
+    assert!(matches!(report.status.code(), Some(0 | 1)), "{}", stderr(&report));
+    let run = json(&std::fs::read(at("report/run.json")).unwrap());
+    assert_eq!(run["corpus"]["pictures"], 3);
+    assert_eq!(no_picture_of(&at("plain"), &at("report")), 6);
+    // The pictures in it are the drawn streets of the seed: as many as the run says, and no others.
+    let page = std::fs::read_to_string(at("report/report.html")).unwrap();
+    let examples = run["examples"].as_array().map_or(0, Vec::len);
+    assert!(examples > 0 && page.matches("data:image/").count() == examples, "{examples}");
+
+    // GOV-08: two releases side by side on a sealed corpus; every vendor's attempt is in the ledger.
+    done(&["corpus", "key", "--out", text(&at("corpus.key"))]);
+    done(&["corpus", "seal", text(&at("plain")), "--key", text(&at("corpus.key")), "--out", text(&at("sealed"))]);
+    done(&["corpus", "commit", "--trust", text(&trust), "--sign", text(&key), "--out", text(&at("seed"))]);
+    let second = second_release(temp.path());
+    let (first, policies) = (demo().join("release"), demo().join("policies"));
+    let beside = ["compare", text(&first), text(&second), "--policies", text(&policies), "--trust", text(&trust)];
+    let (sealed, corpus_key, ledger) = (at("sealed"), at("corpus.key"), at("ledger"));
+    let (commitment, seed, out) = (at("seed/commitment.json"), at("seed/seed.secret.toml"), at("comparison"));
+    let on = ["--sealed", text(&sealed), "--corpus-key", text(&corpus_key), "--key", text(&key)];
+    let by = ["--commitment", text(&commitment), "--seed-file", text(&seed), "--attempts", text(&ledger)];
+    let comparison = done(&[&beside[..], &on, &by, &["--out", text(&out)]].concat());
+    assert_eq!((&comparison["corpus"]["pictures"], &comparison["corpus"]["sealed"]), (&3.into(), &true.into()));
+    for file in ["run-1.json", "run-2.json"] {
+        let run = json(&std::fs::read(out.join(file)).unwrap());
+        let outcomes = run["outcomes"].as_array().unwrap();
+        let labelled = outcomes.iter().find(|outcome| outcome["test"] == "KT-COR-001P").unwrap();
+        assert!(labelled["figures"]["recall"]["of"].as_u64().unwrap() > 0, "{labelled:#}");
+        assert_eq!(run["corpus"]["sealed"], true);
+    }
+    let attempts = done(&["corpus", "attempts", text(&ledger), "--trust", text(&trust)]);
+    assert_eq!(attempts.as_array().unwrap().len(), 2);
+    assert_eq!(no_picture_of(&at("plain"), &out), 4);
+    let page = std::fs::read_to_string(out.join("comparison.html")).unwrap();
+    assert!(page.contains("som ingen leverandør har set") && !page.contains("data:image/"), "{page}");
+}
+
+fn base64_page(bytes: &[u8]) -> Vec<u8> {
+    use base64::Engine as _;
+    format!("<img src=\"data:image/jpeg;base64,{}\">", base64::engine::general_purpose::STANDARD.encode(bytes)).into()
+}
+
+#[test]
+fn gen_01p_gov_12p_an_approved_release_is_registered_and_without_its_papers_it_is_not() {
+    let temp = tempfile::tempdir().unwrap();
+    // A demo of its own: the result is signed here, and then approved.
+    let ((_demo, demo), _) = fresh_demo("4");
+    let at = |path: &str| demo.join(path);
+    let (release, policies, trust) = (at("release"), at("policies"), at("policies/trust.toml"));
+    let (result, out) = (temp.path().join("result"), temp.path().join("register"));
+    let key = at("keys/it-sikkerhed.secret.toml");
+    let register = |dpia: &Path, advice: &Path| {
+        let what = ["--json", "register", text(&release), "--policies", text(&policies), "--trust", text(&trust)];
+        let papers = ["--dpia", text(dpia), "--advice", text(advice), "--result", text(&result)];
+        vaern(&[&what[..], &papers, &["--out", text(&out)]].concat())
+    };
+    let (dpia, advice) = (at("city/dpia.toml"), at("city/dpo-advice.txt"));
+    let run = ["conform", text(&release), "--policies", text(&policies), "--trust", text(&trust)];
+    done(&[&run[..], &["--out", text(&result)]].concat());
+    let refused = |told: &std::process::Output, krav: &str| {
+        assert_eq!(told.status.code(), Some(1), "{}", stderr(told));
+        assert!(stderr(told).contains(krav) && !out.exists(), "{}", stderr(told));
+    };
+    refused(&register(&dpia, &advice), "LEV-04");
+    done(&[&run[..], &["--key", text(&key), "--out", text(&result)]].concat());
+    refused(&register(&dpia, &dpia), "GOV-05");
+    let told = register(&dpia, &advice);
+    assert_eq!(told.status.code(), Some(0), "{}", stderr(&told));
+    let entry = json(&std::fs::read(out.join("register.json")).unwrap());
+    assert_eq!(entry, json(&told.stdout));
+    assert!(entry["decision"]["roles"].as_array().unwrap().iter().any(|role| role == "jura"));
+    for (file, words) in [
+        ("register.html", ["Offentlig registrering", "Sparet arbejdstid", "jura"]),
+        ("register.en.html", ["Public register entry", "Staff time saved", "jura"]),
+        ("notice.html", ["Oplysning til borgere", "Hvad der ikke indsamles", "Datatilsynet"]),
+        ("notice.en.html", ["Notice to citizens", "What is not collected", "Datatilsynet"]),
+    ] {
+        let page = std::fs::read_to_string(out.join(file)).unwrap();
+        assert!(words.iter().all(|word| page.contains(word)), "{file}");
+        assert!(!page.contains("data:image") && !page.contains("<script"), "{file}");
+        // MAL-01: only what may run is registered, and nobody is named but by role.
+        assert!(!page.contains("secret") && !page.contains("ed25519:"), "{file}");
+    }
+}
+
 #[test]
 fn lev_09n_an_authority_run_opens_its_commitment_counts_the_attempt_and_writes_no_picture() {
     let temp = tempfile::tempdir().unwrap();
@@ -225,10 +383,57 @@ fn frm_10n_a_gate_that_is_not_shown_to_reach_its_floors_bears_no_approval() {
     let approved = approve(&["--gate-result", text(&at("gate/gate-result.json"))]);
     assert_eq!(approved.status.code(), Some(1), "{}", stderr(&approved));
     assert!(stderr(&approved).contains("MIN-01"), "{}", stderr(&approved));
+    frm_10_approvals_under_a_profile_that_asks(temp.path());
     // A picture of people is no picture for plugins.
     let refused = conform(&["--corpus", text(&at("people")), "--only", "KT-COR-001P"]);
     assert_eq!(refused.status.code(), Some(1));
     assert!(stderr(&refused).contains("MIN-01"), "{}", stderr(&refused));
+}
+
+/// Where the profile asks for a test of the gate, nobody signs without one, and none runs that names the test of another gate.
+fn frm_10_approvals_under_a_profile_that_asks(temp: &Path) {
+    use vaern_door::{Digest, Name};
+    let dir = |path: &Path| cap_std::fs::Dir::open_ambient_dir(path, cap_std::ambient_authority()).unwrap();
+    let rules = temp.join("asking");
+    program::copy(&demo().join("policies"), &rules);
+    let profile = rules.join("profiles/edge.toml");
+    let text_of = std::fs::read_to_string(&profile).unwrap();
+    std::fs::write(&profile, text_of.replace("max_age_days = 365", "max_age_days = 365\ngate_result = true")).unwrap();
+    let set = vaern_policy::PolicySet::load(&dir(&rules), None).unwrap();
+    let refused = |told: &std::process::Output| {
+        assert_eq!(told.status.code(), Some(1), "{}", stderr(told));
+        assert!(stderr(told).contains("MIN-01"), "{}", stderr(told));
+    };
+    refused(&approve(&["--policies", text(&rules)]));
+    // What `vaern corpus gate` would sign of a gate that holds; four pictures cannot show one.
+    let trust = vaern_trust::TrustRoot::from_toml(&std::fs::read_to_string(rules.join("trust.toml")).unwrap()).unwrap();
+    let (_, pair) = vaern_trust::read_secret(&dir(&demo().join("keys")), "it-sikkerhed.secret.toml").unwrap();
+    let result = |gate: Digest, file: &str| {
+        let digest = Digest::of(b"x");
+        let said = vaern_conformance::GateResult {
+            run: digest,
+            host: digest,
+            policy: set.digest(),
+            gate,
+            corpus: digest,
+            holds: true,
+            at: jiff::Timestamp::now(),
+        };
+        let authority = vaern_trust::Authority::TestResult;
+        std::fs::write(temp.join(file), vaern_trust::sign_file(&said, &trust, authority, &[&pair]).unwrap()).unwrap();
+        temp.join(file)
+    };
+    let (ours, other) = (result(set.gate_digest(), "ours.json"), result(Digest::of(b"other"), "other.json"));
+    refused(&approve(&["--policies", text(&rules), "--gate-result", text(&other)]));
+    let approved = approve(&["--policies", text(&rules), "--gate-result", text(&ours)]);
+    assert_eq!(approved.status.code(), Some(0), "FRM-10P {}", stderr(&approved));
+    assert!(String::from_utf8_lossy(&approved.stdout).contains(&set.gate_digest().hex()));
+    // A node holds the same: the approval that names this gate, and no older one.
+    let purpose = Name::new("containere").unwrap();
+    let now = jiff::Timestamp::now();
+    let facts = vaern_node::facts::establish(&dir(&demo().join("release")), &trust, &purpose, now).unwrap();
+    assert!(facts.refused.is_none(), "{:?}", facts.refused);
+    assert!(set.admit(&facts.manifest, &facts.facts).is_ok(), "IMG-11P");
 }
 
 #[test]

@@ -158,6 +158,40 @@ fn ret_03p_from_a_run_to_a_verdict_through_a_spreadsheet_and_to_a_citizens_page(
 }
 
 #[test]
+fn skj_05n_crops_are_for_those_who_review_and_each_look_is_in_the_log() {
+    let desk = Desk::new();
+    desk.merge();
+    let page = desk.file("gennemsyn.html");
+    let of = ["--json", "review", "page", "--proposals", text(&desk.proposals), "--out", text(&page)];
+    let log = ["--log", text(&desk.log), "--log-key", text(&desk.log_key)];
+    for duty in ["operator", "auditor", "privacy-officer"] {
+        let told = vaern(&[&of[..], &["--as", duty], &log].concat());
+        assert_eq!(told.status.code(), Some(1), "{duty}");
+        assert!(stderr(&told).contains("SKJ-05"), "{}", stderr(&told));
+    }
+    // Where the runs kept a log, nobody looks without.
+    assert_eq!(vaern(&[&of[..], &["--as", "case-worker"]].concat()).status.code(), Some(1));
+    assert!(!page.exists() && desk.kinds()["Accessed"].is_null());
+    let told = ok(&[&of[..], &["--as", "case-worker"], &log].concat());
+    let html = std::fs::read_to_string(&page).unwrap();
+    let shown = html.matches("data:image/png;base64,").count() as u64;
+    assert!(shown > 0 && told["proposals"] == shown, "SKJ-05P {told}");
+    assert_eq!(desk.kinds()["Accessed"], 1);
+    // Elsewhere there is no picture at all, and no place in the reviewer's table finer than a block.
+    let list = desk.ok(&["review", "list", "--proposals", text(&desk.proposals), "--csv", text(&desk.file("l.csv"))]);
+    assert!(!list.to_string().contains("latitude") && !list.to_string().contains("base64"));
+    let exact = json(&std::fs::read(desk.file("proposals.geojson")).unwrap());
+    let table = std::fs::read_to_string(desk.file("l.csv")).unwrap();
+    for feature in exact["features"].as_array().unwrap() {
+        let longitude = format!("{:.5}", feature["geometry"]["coordinates"][0].as_f64().unwrap()).replace('.', ",");
+        assert!(!table.contains(&longitude), "{longitude}");
+    }
+    let figures = ok(&["--json", "review", "figures", "--proposals", text(&desk.proposals)]);
+    assert_eq!(figures["releases"].as_object().unwrap().len(), 1, "MAL-06P {figures}");
+    assert!(vaern(&["review", "guide", "--out", text(&desk.file("vejledning.html"))]).status.success());
+}
+
+#[test]
 fn std_05p_an_objection_is_followed_into_exports_and_into_insight() {
     let desk = Desk::new();
     desk.merge();

@@ -98,6 +98,74 @@ fn lev_01n_check_tells_everything_that_is_wrong_at_once() {
     }
 }
 
+#[test]
+fn lev_05n_lig_02n_a_model_that_names_people_or_answers_with_an_embedding_is_refused() {
+    let root = repository();
+    let honest = std::fs::read(root.join("models/container.onnx")).unwrap();
+    // A model names its classes in one more field of its file, as exporters do; the rest of it is as it was.
+    let field = |number: u8, bytes: &[u8]| [&[number << 3 | 2, u8::try_from(bytes.len()).unwrap()], bytes].concat();
+    let naming = |names: &str| {
+        let entry = [field(1, b"names"), field(2, names.as_bytes())].concat();
+        [honest.clone(), field(14, &entry)].concat()
+    };
+    let manifest = std::fs::read_to_string(root.join("plugins/container-model/vaern.toml")).unwrap();
+    let component = root.join("plugins/prebuilt/container-model.wasm");
+    let refused_for = |model: Vec<u8>| -> Vec<String> {
+        let temp = tempfile::tempdir().unwrap();
+        let at = |name: &str| temp.path().join(name);
+        let cut = |line: &str| !line.starts_with("model_card");
+        let text_of: String = manifest.lines().filter(|line| cut(line)).map(|line| format!("{line}\n")).collect();
+        std::fs::write(at("vaern.toml"), text_of.replace("../../models/container.onnx", "model.onnx")).unwrap();
+        std::fs::write(at("model.onnx"), model).unwrap();
+        let pack = ["plugin", "pack", "--component", text(&component), "--manifest"];
+        done(&[&pack[..], &[text(&at("vaern.toml")), "--out", text(&at("release"))]].concat());
+        let key = demo().join("keys/vaern-reference.secret.toml");
+        done(&["plugin", "sign", text(&at("release")), "--key", text(&key)]);
+        let told = check(&at("release")).1;
+        let findings = told["findings"].as_array().unwrap().iter().filter(|finding| finding["refused"] == true);
+        findings.map(|f| format!("{} {}", f["krav"].as_str().unwrap(), f["what"].as_str().unwrap())).collect()
+    };
+    let people = refused_for(naming("{0: 'affaldscontainer', 1: 'person'}"));
+    assert!(people.iter().any(|told| told.starts_with("LEV-05") && told.contains("`person`")), "{people:?}");
+    let groups = refused_for(naming("[\"glascontainer\", \"female\"]"));
+    assert!(groups.iter().any(|told| told.starts_with("LIG-02") && told.contains("`female`")), "{groups:?}");
+    let own = refused_for(naming("affaldscontainer, byggecontainer"));
+    assert!(own.is_empty(), "LIG-02P, LEV-05P {own:?}");
+    let embedding = refused_for(embedding_model());
+    assert!(embedding.iter().any(|told| told.starts_with("LEV-05") && told.contains("embedding")), "{embedding:?}");
+}
+
+/// The smallest model whose answer is one vector for the whole frame: its input, added to weights.
+fn embedding_model() -> Vec<u8> {
+    fn number(mut value: usize, out: &mut Vec<u8>) {
+        while value >= 0x80 {
+            out.push((value as u8 & 0x7f) | 0x80);
+            value >>= 7;
+        }
+        out.push(value as u8);
+    }
+    let int = |field: usize, value: usize| {
+        let mut out = Vec::new();
+        number(field << 3, &mut out);
+        number(value, &mut out);
+        out
+    };
+    let part = |field: usize, bytes: &[u8]| {
+        let mut out = Vec::new();
+        number(field << 3 | 2, &mut out);
+        number(bytes.len(), &mut out);
+        out.extend_from_slice(bytes);
+        out
+    };
+    let dims = [part(1, &int(1, 1)), part(1, &int(1, 128))].concat();
+    let kind = part(2, &part(1, &[int(1, 1), part(2, &dims)].concat()));
+    let port = |name: &str| [part(1, name.as_bytes()), kind.clone()].concat();
+    let weight = [int(1, 1), int(1, 128), int(2, 1), part(8, b"w"), part(9, &[0; 512])].concat();
+    let node = [part(1, b"x"), part(1, b"w"), part(2, b"y"), part(4, b"Add")].concat();
+    let graph = [part(1, &node), part(2, b"g"), part(5, &weight), part(11, &port("x")), part(12, &port("y"))].concat();
+    [int(1, 8), part(8, &[part(1, b""), int(2, 13)].concat()), part(7, &graph)].concat()
+}
+
 /// Makes a release around a model, signs it and gives its directory.
 fn from_onnx(temp: &Path, model: &Path, extra: &[&str]) -> Output {
     let labels = temp.join("labels.toml");

@@ -62,7 +62,11 @@ impl InferenceError {
     /// The requirement behind the refusal: foreign models are checked, and every fault fails closed.
     #[must_use]
     pub const fn krav(&self) -> Krav {
-        Krav(if matches!(self, Self::ModelRefused { .. }) { "CYB-01" } else { "STD-02" })
+        Krav(match self {
+            Self::ModelRefused { reason: ModelRefusal::EmbeddingShaped } => "LEV-05",
+            Self::ModelRefused { .. } => "CYB-01",
+            _ => "STD-02",
+        })
     }
 }
 
@@ -108,6 +112,9 @@ pub enum ModelRefusal {
     /// More nodes, tensors or ports than the limit.
     #[error("the model has more parts than allowed")]
     TooManyParts,
+    /// An answer is one vector for the whole frame: the form of a face or person embedding.
+    #[error("an answer of the model has the form of an embedding: one vector for the whole frame")]
+    EmbeddingShaped,
     /// A node reads what no earlier node wrote: a cycle, an unsorted graph, or a missing tensor.
     #[error("the graph has a cycle, is not sorted, or reads a tensor that nothing writes")]
     Cycle,

@@ -9,6 +9,7 @@
 
 mod backend;
 mod check;
+mod declared;
 mod decode;
 mod error;
 mod guard;
@@ -21,6 +22,7 @@ mod wire;
 
 pub use backend::{Backend, BackendName, Model};
 pub use check::ModelLimits;
+pub use declared::{is_embedding_shaped, load_vendors, named_classes};
 pub use decode::{Decoder, RawBox, suppress};
 pub use error::{InferenceError, ModelRefusal};
 pub use onnxruntime::{OnnxRuntime, onnx_runtime, onnx_runtime_with_threads};

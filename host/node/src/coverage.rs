@@ -123,6 +123,16 @@ impl Coverage {
     }
 }
 
+/// The middle of the cell that a place lies in, in degrees: no finer place is shown to people who need none (SKJ-05).
+pub(crate) fn middle(place: &Place) -> (f64, f64) {
+    if !guard::stands("node.coarse") {
+        return (place.latitude, place.longitude);
+    }
+    let [tall, wide] = CELL_DEG;
+    let middle = |value: f64, of: f64| ((value / of).floor() + 0.5) * of;
+    (middle(place.latitude, tall), middle(place.longitude, wide))
+}
+
 /// The largest of 1, 2 and 5 and zeros that is not above `frames`: how long the vehicle stood is nobody's business.
 fn at_least(frames: u32) -> u32 {
     (0..27).map(step).take_while(|step| *step <= frames).last().unwrap_or_default()

@@ -59,6 +59,7 @@ pub fn approved(approval: &Approval, now: Timestamp) -> AdmissionFacts {
     facts.dpo_advice = !approval.dpo_advice.reply.trim().is_empty();
     let responsible = &approval.responsible;
     facts.responsible = !responsible.unit.trim().is_empty() && !responsible.manager.trim().is_empty();
+    facts.gate = approval.gate.as_ref().map(|named| named.gate);
     facts.age_days = age.as_hours().div_euclid(24);
     facts.examined = approval.properties.iter().map(ToString::to_string).collect();
     facts

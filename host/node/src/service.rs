@@ -75,7 +75,7 @@ impl AdmitError {
             Self::Policy(error) => error.krav(),
             Self::OtherPolicySet { .. } => Krav("STD-03"),
             Self::CatalogueMismatch { .. } => Krav("MAL-05"),
-            Self::Model { .. } => Krav("CYB-01"),
+            Self::Model { source, .. } => source.krav(),
             Self::Sandbox(error) => error.krav(),
         }
     }
@@ -283,6 +283,11 @@ pub fn admitted(release: Release<Approved>, set: &PolicySet, now: Timestamp) -> 
         ActivationFacts { revoked: false, policy_signed: set.sequence().is_some(), stale_hours: 0, max_stale_hours: 0 };
     set.activate(release.manifest(), moment)?;
     set.grants(release.manifest())?;
+    for (name, bytes) in release.models() {
+        let classes = vaern_inference::named_classes(bytes)
+            .map_err(|reason| AdmitError::Model { name: name.clone(), source: reason.into() })?;
+        set.classes(name, &classes)?;
+    }
     Ok(release)
 }
 
@@ -330,7 +335,7 @@ pub fn prepare_here(release: &Release<Approved>, set: &PolicySet, backend: &dyn 
     for entry in &release.manifest().models {
         let bytes = release.model(&entry.name).unwrap_or_default();
         let fail = |source| AdmitError::Model { name: entry.name.clone(), source };
-        models.insert(entry.name.clone(), backend.load(bytes, &limits).map_err(fail)?);
+        models.insert(entry.name.clone(), vaern_inference::load_vendors(backend, bytes, &limits).map_err(fail)?);
     }
     let engine = Engine::new()?;
     let compiled = engine.compile(release.component(), &grants.limits)?;

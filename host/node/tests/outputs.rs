@@ -391,3 +391,34 @@ fn labels_are_counted_by_their_own_name() {
     let page = page(&run);
     assert!(page.contains("<td class=\"n\">1</td><th scope=\"row\">skurvogn</th>"));
 }
+
+/// The part of the report with the map.
+fn map_of(run: &Run) -> String {
+    let page = page(run);
+    let from = page.find("id=\"h-map\"").expect("a map");
+    let to = page[from..].find("</section>").expect("its end");
+    page[from..from + to].to_owned()
+}
+
+#[test]
+fn skj_05n_the_map_of_a_report_tells_a_block_and_neither_place_nor_direction() {
+    // Each camera somewhere else in its block, and looking elsewhere.
+    let placed = |north: f64, east: f64, heading: f64| {
+        let mut run = made_up_run(40);
+        for frame in &mut run.frames {
+            if let FrameResult::Seen(seen) = &mut frame.result
+                && let Some(place) = &mut seen.position
+            {
+                place.latitude = ((place.latitude / 0.001).floor() + north) * 0.001;
+                place.longitude = ((place.longitude / 0.002).floor() + east) * 0.002;
+                place.heading = Some(heading);
+            }
+        }
+        map_of(&run)
+    };
+    let map = placed(0.2, 0.3, 10.0);
+    assert!(map.contains("<circle") || map.contains("class=\"found\""), "{map}");
+    assert_eq!(map, placed(0.8, 0.9, 200.0));
+    let exact = map_of(&made_up_run(40));
+    assert_eq!(map.matches("<title>").count(), exact.matches("<title>").count(), "SKJ-05P: the same blocks");
+}

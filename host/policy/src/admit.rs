@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use cedar_policy::RestrictedExpression;
-use vaern_door::{Manifest, Name, Version, guard};
+use vaern_door::{Digest, Manifest, Name, Version, guard};
 
 use crate::rules::{Decision, Question, ReleaseView};
 use crate::rules::{text, text_set};
@@ -39,6 +39,8 @@ pub struct AdmissionFacts {
     pub age_days: i64,
     /// Krav that the approval lists as met or examined.
     pub examined: BTreeSet<String>,
+    /// The gate whose test the approval names, where it names one.
+    pub gate: Option<Digest>,
     /// The profile's rule, filled in by [`PolicySet::admission`].
     required: Required,
 }
@@ -71,6 +73,7 @@ impl AdmissionFacts {
             responsible: false,
             age_days: -1,
             examined: BTreeSet::new(),
+            gate: None,
             required: Required::default(),
         }
     }
@@ -101,6 +104,7 @@ impl AdmissionFacts {
             responsible: true,
             age_days: 10,
             examined: crate::catalogue::KRAV.iter().map(|id| (*id).to_owned()).collect(),
+            gate: None,
         }
     }
 
@@ -197,11 +201,29 @@ impl PolicySet {
         Question::Activate { release: ReleaseView::of(manifest), node: self.node(), facts }
     }
 
+    /// Holds the gate whose test an approval names against the profile's demand: it must name one, and of the gate of this very set
+    /// (FRM-10, IMG-11).
+    ///
+    /// # Errors
+    /// [`PolicyError::NoGateResult`], [`PolicyError::OtherGate`].
+    pub fn gate_tested(&self, named: Option<Digest>) -> Result<(), PolicyError> {
+        if !self.profile.approval.gate_result || !guard::stands("policy.gate-result") {
+            return Ok(());
+        }
+        let (profile, gate) = (self.profile.name.clone(), self.gate_digest());
+        match named {
+            None => Err(PolicyError::NoGateResult { profile }),
+            Some(named) if named != gate => Err(PolicyError::OtherGate { named, gate }),
+            Some(_) => Ok(()),
+        }
+    }
+
     /// Admits a release, or says which rules refuse it.
     ///
     /// # Errors
-    /// [`PolicyError::Denied`].
+    /// [`PolicyError::Denied`]; as [`PolicySet::gate_tested`].
     pub fn admit(&self, manifest: &Manifest, facts: &AdmissionFacts) -> Result<Decision, PolicyError> {
+        self.gate_tested(facts.gate)?;
         let decision = self.city.rules().decide(&self.admission(manifest, facts));
         if guard::stands("policy.admit") && !decision.allowed() {
             return Err(PolicyError::Denied(Box::new(decision)));

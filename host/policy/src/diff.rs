@@ -194,6 +194,10 @@ fn purpose_widens(
     for role in was.approval.roles.difference(&is.approval.roles) {
         add("SKJ-04", new.line(file, "approval.roles"), format!("the role `{role}` need no longer sign"));
     }
+    if was.approval.gate_result && !is.approval.gate_result {
+        let witness = "an approval need no longer name a test of the gate".to_owned();
+        add("MIN-01", new.line(file, "approval.gate_result"), witness);
+    }
     if is.approval.max_age_days > was.approval.max_age_days {
         let (from, to) = (was.approval.max_age_days, is.approval.max_age_days);
         add("GOV-04", new.line(file, "approval.max_age_days"), format!("approval.max_age_days: {from} → {to}"));

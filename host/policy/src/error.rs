@@ -1,6 +1,6 @@
 //! Why a policy set, or a release under it, is refused.
 
-use vaern_door::{Blame, Interface, Krav, Label, Name, Version};
+use vaern_door::{Blame, Digest, Interface, Krav, Label, Name, Version};
 
 use crate::catalogue::known;
 use crate::diff::Widening;
@@ -144,9 +144,35 @@ pub enum PolicyError {
         /// The label.
         label: Label,
     },
+    /// A model of the release names a class that is no word of the purpose's vocabulary.
+    #[error("the model `{model}` names the class `{class}`, which is not in the vocabulary of the purpose")]
+    ForeignClass {
+        /// The model.
+        model: Name,
+        /// The class, as far as it is printable.
+        class: String,
+        /// Whether it is about people or what is theirs.
+        people: bool,
+    },
     /// The manifest has no label, or one twice.
     #[error("the release must name its labels, each once")]
     BadLabels,
+    /// The profile demands a test of the gate, and the approval names none.
+    #[error(
+        "the profile `{profile}` takes an approval only with a result of the gate's own test, and this one names none"
+    )]
+    NoGateResult {
+        /// Name of the profile.
+        profile: Name,
+    },
+    /// The test that the approval names is of another gate.
+    #[error("the approval names the test of another gate: {named} was tested, {gate} is in force")]
+    OtherGate {
+        /// The gate that was tested.
+        named: Digest,
+        /// The gate of this set.
+        gate: Digest,
+    },
     /// A rule of the city says no, or none says yes.
     #[error("{0}")]
     Denied(Box<Decision>),
@@ -187,7 +213,9 @@ impl PolicyError {
             Self::Unsafe { .. } => Krav("STD-01"),
             Self::WhichPurpose(_) | Self::WrongPurpose { .. } => Krav("STD-03"),
             Self::ExceedsCeiling { .. } => Krav("LEV-06"),
-            Self::UnknownLabel { .. } | Self::BadLabels => Krav("LIG-02"),
+            Self::ForeignClass { people: true, .. } => Krav("LEV-05"),
+            Self::UnknownLabel { .. } | Self::ForeignClass { .. } | Self::BadLabels => Krav("LIG-02"),
+            Self::NoGateResult { .. } | Self::OtherGate { .. } => Krav("MIN-01"),
             Self::Denied(decision) => decision.krav(),
             Self::Widened(widenings) => {
                 widenings.first().and_then(|widening| known(&widening.krav)).unwrap_or(Krav("MAL-05"))
@@ -199,9 +227,11 @@ impl PolicyError {
     #[must_use]
     pub const fn blame(&self) -> Blame {
         match self {
-            Self::WrongPurpose { .. } | Self::ExceedsCeiling { .. } | Self::UnknownLabel { .. } | Self::BadLabels => {
-                Blame::Vendor
-            }
+            Self::WrongPurpose { .. }
+            | Self::ExceedsCeiling { .. }
+            | Self::UnknownLabel { .. }
+            | Self::ForeignClass { .. }
+            | Self::BadLabels => Blame::Vendor,
             Self::WhichPurpose(_) | Self::Unreadable { .. } => Blame::Operator,
             _ => Blame::Policy,
         }
@@ -231,7 +261,13 @@ impl PolicyError {
             Self::WrongPurpose { .. } => "submit a release for this purpose, or run the purpose that it is made for",
             Self::ExceedsCeiling { .. } => "leave the interface out of the manifest, or ask the city to open it",
             Self::UnknownLabel { .. } => "use labels of the purpose's vocabulary only, or ask the city to add this one",
+            Self::ForeignClass { .. } => {
+                "train and export the model with classes of the vocabulary only, and name them in its file as the vocabulary does"
+            }
             Self::BadLabels => "list each label once in the manifest",
+            Self::NoGateResult { .. } | Self::OtherGate { .. } => {
+                "test this set's gate with `vaern corpus gate --sign`, and approve anew with `vaern approve --gate-result`"
+            }
             Self::Denied(_) => "read the rule that decided with `vaern policy explain`, and bring what it asks for",
             Self::Widened(_) => {
                 "take the change back, or decide it: add `changed` with a new version to each krav named, and set `catalogue` of the purpose to that version"

@@ -2,8 +2,9 @@
 //!
 //! The answer is frozen: integers and sets. The frame path reads nothing else, and asks no rule again.
 
-use vaern_door::{Grants, Interface, Manifest, Size, guard};
+use vaern_door::{Grants, Interface, Label, Manifest, Name, Size, guard};
 
+use crate::purpose::is_about_people;
 use crate::rules::{FrameFacts, NodeView, Question, ReleaseView};
 use crate::{PolicyError, PolicySet};
 
@@ -60,6 +61,25 @@ impl PolicySet {
             limits,
             output: self.profile.output,
         })
+    }
+
+    /// Holds the classes that a model names in its file against the purpose's vocabulary: a release can answer with nothing else, and so
+    /// its models are to know nothing else (LIG-02, LEV-05). Capitals, blanks and hyphens make no other word.
+    ///
+    /// # Errors
+    /// [`PolicyError::ForeignClass`] names the first that is not in it.
+    pub fn classes(&self, model: &Name, classes: &[String]) -> Result<(), PolicyError> {
+        if !guard::stands("policy.model-classes") {
+            return Ok(());
+        }
+        let word = |class: &str| class.trim().to_lowercase().replace([' ', '-'], "_");
+        let listed = |class: &str| self.purpose.vocabulary.iter().any(|label| label.as_str() == word(class));
+        // What stands for nothing at all is no class of anything.
+        let nothing = |class: &str| matches!(word(class).as_str(), "background" | "baggrund");
+        let Some(foreign) = classes.iter().find(|class| !listed(class) && !nothing(class)) else { return Ok(()) };
+        let people = Label::new(word(foreign)).is_ok_and(|label| is_about_people(&label));
+        let class = foreign.chars().take(60).map(|c| if c.is_control() { '?' } else { c }).collect();
+        Err(PolicyError::ForeignClass { model: model.clone(), class, people })
     }
 
     /// Every rule that a grant stands on: each interface, each label, and the one kind of frame that the gate makes.

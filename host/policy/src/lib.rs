@@ -25,6 +25,6 @@ pub use error::PolicyError;
 pub use models::{DecoderKind, ModelClass, ModelList, PinnedModel};
 pub use place::Place;
 pub use profile::{ApprovalRule, Expected, Profile, Rates, Retention, SwapRule};
-pub use purpose::Purpose;
+pub use purpose::{PublicWords, Purpose, TwoLanguages};
 pub use rules::{Decision, RuleBook};
 pub use set::{CitySet, PolicySet};

@@ -119,6 +119,10 @@ pub struct ApprovalRule {
     pub roles: BTreeSet<Name>,
     /// Days after which an approval no longer holds, whatever expiry it names (GOV-04).
     pub max_age_days: u16,
+    /// Whether an approval must name a result of `vaern corpus gate` on the gate of this set (MIN-01): recall by condition and under
+    /// patches, at or above its floors.
+    #[serde(default)]
+    pub gate_result: bool,
 }
 
 /// The file's form.

@@ -39,6 +39,38 @@ pub struct Purpose {
     pub masking: String,
     /// Path of the profile inside the policy directory.
     pub profile: String,
+    /// What the public register and the notice to citizens say beside what follows from the rules. A purpose without it runs, and
+    /// cannot be registered (GEN-01, GOV-12).
+    #[serde(default)]
+    pub register: PublicWords,
+}
+
+/// What the city says to the public of a purpose. Each may be absent; the register refuses to be made without it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct PublicWords {
+    /// The authority that answers for the processing.
+    pub authority: Option<String>,
+    /// What citizens get from it (MAL-02).
+    pub benefit: Option<TwoLanguages>,
+    /// The staff time that it saves (MAL-03).
+    pub saving: Option<TwoLanguages>,
+    /// How the saving is measured (MAL-03).
+    pub measured: Option<TwoLanguages>,
+    /// How somebody asks for insight, objects and complains (GOV-12, RET-02).
+    pub rights: Option<TwoLanguages>,
+}
+
+/// The same said in both languages.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct TwoLanguages {
+    /// In Danish.
+    pub dk: String,
+    /// In English.
+    pub en: String,
 }
 
 /// Beginnings of words for people and what is theirs, Danish and English. A vocabulary that holds one is refused.

@@ -234,6 +234,14 @@ impl PolicySet {
         self.city.file(&self.purpose.masking)
     }
 
+    /// Names the gate that this set makes: its masking policy and the list of detectors, byte for byte. What was found of one gate is
+    /// said of no other.
+    #[must_use]
+    pub fn gate_digest(&self) -> Digest {
+        let (masking, models) = (Digest::of(self.masking()), Digest::of(self.city.file(MODELS)));
+        Digest::of(format!("{masking} masking\n{models} models\n").as_bytes())
+    }
+
     /// Path and bytes of every camera profile (TOML).
     pub fn cameras(&self) -> impl Iterator<Item = (&str, &[u8])> {
         let cameras = self.city.files.iter().filter(|(path, _)| path.starts_with("cameras/"));

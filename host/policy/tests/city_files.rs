@@ -51,6 +51,31 @@ fn std_03n_and_lig_02n_other_purposes_and_labels_are_refused() {
 }
 
 #[test]
+fn lig_02n_lev_05n_a_model_that_names_other_classes_than_the_vocabulary_is_refused() {
+    let set = set();
+    let named = |classes: &[&str]| {
+        let classes: Vec<String> = classes.iter().map(|class| (*class).to_owned()).collect();
+        set.classes(&Name::new("container").unwrap(), &classes)
+    };
+    for classes in [&[][..], &["affaldscontainer"], &["Nedgravet Container", "background", "glascontainer"]] {
+        assert!(named(classes).is_ok(), "LIG-02P, LEV-05P {classes:?}");
+    }
+    for (class, krav) in [
+        ("person", "LEV-05"),
+        ("Face", "LEV-05"),
+        ("ansigtsaftryk", "LEV-05"),
+        ("car", "LIG-02"),
+        ("female", "LIG-02"),
+        ("\u{7}", "LIG-02"),
+    ] {
+        let refused = named(&["affaldscontainer", class]).unwrap_err();
+        assert!(matches!(&refused, PolicyError::ForeignClass { .. }), "{class}");
+        assert_eq!(refused.krav().0, krav, "{class}");
+        assert!(!refused.to_string().contains('\u{7}'));
+    }
+}
+
+#[test]
 fn pol_08n_an_unknown_field_is_refused_with_its_line() {
     let error = refusal("profiles/edge.toml", "log_bytes = 0", "log_bytes = 0\nlogbytes = 5");
     assert!(

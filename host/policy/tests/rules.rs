@@ -82,6 +82,37 @@ fn gov_01n_gov_02n_gov_10n_a_release_is_admitted_with_every_record_and_not_witho
 }
 
 #[test]
+fn frm_10n_img_11n_where_the_profile_asks_for_a_test_of_the_gate_an_approval_names_one_of_this_gate() {
+    let asking = with(files(), "profiles/edge.toml", "max_age_days = 365", "max_age_days = 365\ngate_result = true");
+    let before = CitySet::of(asking.clone()).unwrap();
+    let set = before.choose(None).unwrap();
+    let refused = set.gate_tested(None).unwrap_err();
+    assert!(matches!(refused, PolicyError::NoGateResult { .. }) && refused.krav().0 == "MIN-01", "{refused:?}");
+    assert!(refused.mend().contains("vaern corpus gate"), "{}", refused.mend());
+    // Admission asks the same, before any rule.
+    let facts = AdmissionFacts::none();
+    assert!(matches!(set.admit(&manifest(), &facts), Err(PolicyError::NoGateResult { .. })));
+    let named = |gate| with_fact(&facts, |f| f.gate = Some(gate));
+    // The test of a gate with another masking policy, or with another list of detectors, is of another gate.
+    for (file, from, to) in [
+        ("masking/irreversible-v1.toml", "threshold = 0.2", "threshold = 0.3"),
+        ("models.toml", "# The city's", "# Our city's"),
+    ] {
+        let other = CitySet::of(with(asking.clone(), file, from, to)).unwrap().choose(None).unwrap().gate_digest();
+        assert!(matches!(set.admit(&manifest(), &named(other)), Err(PolicyError::OtherGate { .. })), "{file}");
+    }
+    // FRM-10P, IMG-11P: with it the rules decide; a change elsewhere leaves the gate what it was.
+    assert!(matches!(set.admit(&manifest(), &named(set.gate_digest())), Err(PolicyError::Denied(_))));
+    let longer = with(asking, "profiles/edge.toml", "evidence_days = 7", "evidence_days = 6");
+    assert_eq!(CitySet::of(longer).unwrap().choose(None).unwrap().gate_digest(), set.gate_digest());
+    // A profile that asks for nothing takes an approval without, and no longer asking is wider than before.
+    assert!(self::set().gate_tested(None).is_ok());
+    let widened = city().may_follow(&before).unwrap_err();
+    assert!(widened.to_string().contains("approval.gate_result") || widened.to_string().contains("test of the gate"));
+    assert_eq!(widened.krav().0, "MIN-01");
+}
+
+#[test]
 fn gov_03n_skj_03n_a_revoked_or_stale_release_and_one_under_unsigned_rules_do_not_run() {
     let set = set();
     let now = ActivationFacts { revoked: false, policy_signed: true, stale_hours: 2, max_stale_hours: 0 };

@@ -6,6 +6,7 @@
 //! enters a leaf into the log.
 
 mod book;
+mod coarse;
 mod coverage;
 mod disk;
 mod error;
@@ -21,7 +22,7 @@ pub use book::{Book, Exported, Proposal, Seen, Status, Taken};
 pub use error::ProposalError;
 pub use export::{COCO, COVERAGE, CSV, Export, GEOJSON, WITHDRAWN};
 pub use merge::{Drive, Find, Merged, Pin, Placed, merge, place};
-pub use review::{Decision, Saying, Verdict};
+pub use review::{Decision, Figures, Said, Saying, Verdict, guide};
 pub use run::Run;
 pub use sight::{Estimate, PositionKind, Shot};
 pub use withdrawal::{Cause, Recalled, Target, Withdrawal};

@@ -4,8 +4,13 @@
 //! there any more nobody can do either: the only verdict left is `kan ikke vurderes`. A proposal that is seen again after it was
 //! rejected waits for a person again: the verdict was on what was seen then. Each verdict is a leaf of the log before it stands.
 
+mod crop;
+mod figures;
+mod page;
 mod table;
 
+pub use figures::{Figures, Said};
+pub use page::guide;
 pub(crate) use table::quoted;
 
 use std::collections::BTreeMap;

@@ -197,3 +197,112 @@ fn whatever_a_reason_holds_comes_back() {
         assert_eq!(book.sayings(book.table().as_bytes()).unwrap(), [], "{reason}");
     }
 }
+
+/// A picture of a street: everything dark, and the box bright.
+fn street([width, height]: [u16; 2], [x0, y0, x1, y1]: [u16; 4]) -> Vec<u8> {
+    let bright = |x, y| (x0..x1).contains(&x) && (y0..y1).contains(&y);
+    let rgb: Vec<u8> =
+        (0..height).flat_map(|y| (0..width).flat_map(move |x| [if bright(x, y) { 240 } else { 20 }; 3])).collect();
+    let mut jpeg = Vec::new();
+    let encoder = jpeg_encoder::Encoder::new(&mut jpeg, 95);
+    encoder.encode(&rgb, width, height, jpeg_encoder::ColorType::Rgb).unwrap();
+    jpeg
+}
+
+#[test]
+fn skj_05n_a_reviewer_sees_the_masked_crop_and_the_block_and_no_more_of_the_street() {
+    use base64::Engine as _;
+    let room = Room::of(1);
+    let finds = folders::read_json(&room.runs[0], "detections.geojson");
+    for find in finds["features"].as_array().unwrap() {
+        let told = &find["properties"];
+        let numbers = |field: &str| -> Vec<u16> { serde_json::from_value(told[field].clone()).unwrap() };
+        let (frame, around) = (numbers("frame_px"), numbers("box_px"));
+        let jpeg = street([frame[0], frame[1]], [around[0], around[1], around[2], around[3]]);
+        room.runs[0].write(told["picture"].as_str().unwrap(), jpeg).unwrap();
+    }
+    let book = room.book(1);
+    let (page, shown) = book.page(&mut |_| None);
+    let proposals = book.proposals();
+    assert_eq!(shown, proposals.len());
+    let crops: Vec<&str> =
+        page.split("data:image/png;base64,").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    assert_eq!(crops.len(), shown, "one crop for each, and no other picture");
+    assert!(!page.contains("data:image/jpeg") && !page.contains("<script"));
+    for crop in crops {
+        let png = base64::engine::general_purpose::STANDARD.decode(crop).unwrap();
+        let mut reader = png::Decoder::new(std::io::Cursor::new(png)).read_info().unwrap();
+        let mut rgb = vec![0; reader.output_buffer_size().unwrap()];
+        reader.next_frame(&mut rgb).unwrap();
+        let bright = rgb.iter().filter(|value| **value > 128).count();
+        assert!(bright * 5 > rgb.len(), "the crop is of the object, not of the street: {bright} of {}", rgb.len());
+    }
+    // Neither the page nor the table says where exactly, and neither says a time of day or a frame.
+    let (table, mut checked) = (book.table(), 0);
+    for proposal in &proposals {
+        let place = proposal.place.unwrap();
+        for (exact, of) in [(place.latitude, 0.001), (place.longitude, 0.002)] {
+            let danish = format!("{exact:.5}").replace('.', ",");
+            // One that stands in the very middle of its block is told by the block.
+            let middle = ((exact / of).floor() + 0.5) * of;
+            if (exact - middle).abs() > 1e-5 {
+                assert!(!page.contains(&danish) && !table.contains(&danish), "{danish}");
+                checked += 1;
+            }
+        }
+        assert!(page.contains(&proposal.id) && table.contains(&proposal.id), "SKJ-05P");
+        assert!(!proposal.seen.is_empty());
+    }
+    assert!(checked >= proposals.len(), "{checked}");
+    for told in finds["features"].as_array().unwrap().iter().map(|find| &find["properties"]) {
+        for field in ["time", "frame_id", "picture"] {
+            assert!(!page.contains(told[field].as_str().unwrap()), "{field}");
+        }
+    }
+    // A picture that is not the one of the find shows nothing.
+    for find in finds["features"].as_array().unwrap() {
+        let picture = find["properties"]["picture"].as_str().unwrap();
+        room.runs[0].write(picture, street([64, 64], [1, 1, 8, 8])).unwrap();
+    }
+    assert!(!book.page(&mut |_| None).0.contains("data:image"));
+}
+
+#[test]
+fn mal_04p_mal_06n_vendors_get_counts_of_verdicts_and_reasons_and_nothing_of_people_or_places() {
+    let room = Room::of(1);
+    let mut book = room.book(1);
+    let (ids, mut log) = (ids(&book), Vec::new());
+    let because = |id: &str, decision, reason: &str| Saying {
+        reason: reason.to_owned(),
+        reviewer: "Åse Bo".to_owned(),
+        ..saying(id, decision)
+    };
+    let sayings = vec![
+        because(&ids[0], Decision::Rejected, "det er kun en Skygge ved nr. 7"),
+        because(&ids[1], Decision::Rejected, "en bil"),
+        because(&ids[2], Decision::Confirmed, "skygge, men den står der"),
+        because(&ids[3], Decision::Undecidable, "for mørkt"),
+    ];
+    book.decide(sayings, 5, &mut takes(&mut log)).unwrap();
+    let figures = serde_json::to_value(book.figures()).unwrap();
+    let labels = figures["releases"][folders::RELEASE].as_object().unwrap();
+    let sum = |field: &str| labels.values().map(|said| said[field].as_u64().unwrap()).sum::<u64>();
+    assert_eq!((sum("confirmed"), sum("rejected"), sum("undecidable")), (1, 2, 1));
+    assert_eq!(sum("waiting"), ids.len() as u64 - 4);
+    let reasons: std::collections::BTreeMap<String, u64> = labels
+        .values()
+        .flat_map(|said| said["reasons"].as_object().unwrap().clone())
+        .map(|(reason, count)| (reason, count.as_u64().unwrap()))
+        .collect();
+    assert_eq!(reasons, [("skygge".to_owned(), 1), ("andet".to_owned(), 1)].into(), "MAL-06P");
+    let text = figures.to_string();
+    for told in ["Åse", "nr. 7", "bil", "mørkt", "2026", "pictures", "latitude", "55.6"] {
+        assert!(!text.contains(told), "{told}: {text}");
+    }
+    assert!(ids.iter().all(|id| !text.contains(id)));
+    let guide = vaern_proposals::guide();
+    for word in ["skygge", "spejling", "anden genstand", "for langt væk", "dækket", "dublet", "privat grund"] {
+        assert!(guide.contains(&format!("<em>{word}</em>")), "MAL-06: the guidance names what is counted: {word}");
+    }
+    assert!(guide.contains("Ser du et menneske") && guide.contains("lang=\"da\""));
+}

@@ -47,8 +47,8 @@ pub use sig_error::{ApprovalGap, Form, SigError};
 pub use sign::{approve, preview_approval, sign_compiled, sign_provenance, sign_test_result, sign_vendor};
 pub use statement::{
     Approval, ApprovalDraft, Build, Compilation, DeletedOriginal, DeletionRecord, Dpia, DpiaPart, DpiaRecord,
-    DpoAdvice, EngineField, EngineId, KravId, Outcome, Provenance, ResidualRisk, Responsible, TakenPart, TestResult,
-    VendorRelease,
+    DpoAdvice, EngineField, EngineId, GateNamed, KravId, Outcome, Provenance, ResidualRisk, Responsible, TakenPart,
+    TestResult, VendorRelease,
 };
 pub use trust_root::{
     ADVISER_ROLE, ApprovalRule, Authority, RetiredKey, RiskRecord, RoleEntry, RootKey, RootRule, TrustRoot,

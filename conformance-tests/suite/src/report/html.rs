@@ -6,39 +6,12 @@ use std::fmt::Write as _;
 use vaern_door::{Blame, Digest};
 use vaern_policy::Catalogue;
 
+use super::page::{self, Language};
 use super::plot::{Row, escaped, intervals};
+use super::words;
 use crate::registry::{AREAS, Level, Test};
 use crate::result::{Ending, Run, needless};
 use crate::verdict::{Figure, Outcome, Said, Verdict};
-
-/// The language of a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Language {
-    /// Danish.
-    Da,
-    /// English.
-    En,
-}
-
-impl Language {
-    const fn pick<'w>(self, da: &'w str, en: &'w str) -> &'w str {
-        match self {
-            Self::Da => da,
-            Self::En => en,
-        }
-    }
-
-    /// File name of the report.
-    #[must_use]
-    pub const fn file(self) -> &'static str {
-        match self {
-            Self::Da => "report.html",
-            Self::En => "report.en.html",
-        }
-    }
-}
-
-pub(super) const STYLE: &str = include_str!("style.css");
 
 /// The report of a run. The catalogue gives the words of the krav.
 #[must_use]
@@ -80,24 +53,16 @@ impl Page<'_> {
     }
 
     fn head(&self, out: &mut String) {
-        let (lang, other, other_name) = match self.language {
-            Language::Da => ("da", Language::En, "In English"),
-            Language::En => ("en", Language::Da, "På dansk"),
-        };
-        let title = self.w("Overensstemmelsesprøve", "Conformance test");
-        let name = escaped(&self.run.release.name);
-        let _ = write!(
+        let lead = format!("{} {}.", self.w("Et plugin fra", "A plugin by"), self.run.release.vendor);
+        page::begin(
             out,
-            "<!doctype html>\n<html lang=\"{lang}\">\n<head>\n<meta charset=\"utf-8\">\n\
-<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'\">\n\
-<meta name=\"referrer\" content=\"no-referrer\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-<title>Værn: {title}, {name}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<header>\n\
-<p class=\"bar\"><span>Værn · {title}</span><a href=\"{}\" hreflang=\"{}\">{other_name}</a></p>\n<h1>{name}</h1>\n\
-<p class=\"lead\">{} {}</p>\n</header>\n",
-            other.file(),
-            if lang == "da" { "en" } else { "da" },
-            self.w("Et plugin fra", "A plugin by"),
-            escaped(self.run.release.vendor.as_str()),
+            &page::Head {
+                language: self.language,
+                title: self.w("Overensstemmelsesprøve", "Conformance test"),
+                name: &self.run.release.name,
+                lead: &lead,
+                other: self.language.other().file(),
+            },
         );
     }
 
@@ -366,7 +331,10 @@ impl Page<'_> {
             .with_tests()
             .filter(|(test, _)| test.area() == "ROB")
             .filter_map(|(test, outcome)| {
-                Some(Row { name: self.disturbance(test.id), ..self.row("lost", outcome.figures.get("lost")?)? })
+                Some(Row {
+                    name: words::disturbance(test.id, self.language).to_owned(),
+                    ..self.row("lost", outcome.figures.get("lost")?)?
+                })
             })
             .collect();
         plot(
@@ -382,7 +350,7 @@ impl Page<'_> {
     }
 
     fn row(&self, name: &str, figure: &Figure) -> Option<Row> {
-        let name = self.figure_name(name);
+        let name = words::figure(name, self.language);
         match figure {
             Figure::Share { of, share_e4, low_e4, high_e4, .. } => {
                 Some(Row { name, at: (*share_e4).into(), low: (*low_e4).into(), high: (*high_e4).into(), of: *of })
@@ -392,69 +360,6 @@ impl Page<'_> {
             }
             Figure::Count { .. } => None,
         }
-    }
-
-    fn disturbance(&self, id: &str) -> String {
-        let (da, en) = match id {
-            "KT-ROB-001P" => ("støj", "noise"),
-            "KT-ROB-002P" => ("uskarphed", "blur"),
-            "KT-ROB-003P" => ("JPEG", "JPEG"),
-            "KT-ROB-004P" => ("andet udsnit", "another crop"),
-            "KT-ROB-005P" => ("lysere, mørkere", "brighter, darker"),
-            "KT-ROB-006N" => ("mærke på gaden", "sticker on the street"),
-            "KT-ROB-007N" => ("mærke på containeren", "sticker on the container"),
-            other => (other, other),
-        };
-        self.w(da, en).to_owned()
-    }
-
-    /// Names of figures are English in `run.json`; here they are said in the reader's language.
-    fn figure_name(&self, name: &str) -> String {
-        if self.language == Language::En {
-            return name.to_owned();
-        }
-        const WORDS: [(&str, &str); 39] = [
-            ("all", "alle"),
-            ("recall", "fundet"),
-            ("precision", "rigtigt"),
-            ("kind affaldscontainer", "affaldscontainer"),
-            ("kind glascontainer", "glascontainer"),
-            ("kind nedgravet", "nedgravet"),
-            ("kind byggecontainer", "byggecontainer"),
-            ("kind lukketcontainer", "lukket byggecontainer"),
-            ("size small", "små"),
-            ("size medium", "mellemstore"),
-            ("size large", "store"),
-            ("light day", "dagslys"),
-            ("light low", "lav sol"),
-            ("light dusk", "skumring"),
-            ("light night", "nat"),
-            ("weather clear", "klart vejr"),
-            ("weather overcast", "overskyet"),
-            ("weather rain", "regn"),
-            ("weather snow", "sne"),
-            ("weather fog", "tåge"),
-            ("visible half", "halvt skjult"),
-            ("visible whole", "frit synlig"),
-            ("nobody beside", "ingen ved siden af"),
-            ("somebody beside", "nogen ved siden af"),
-            ("skin light", "lys hud"),
-            ("skin medium", "mellem hud"),
-            ("skin dark", "mørk hud"),
-            ("child", "barn"),
-            ("adult", "voksen"),
-            ("with an aid", "med hjælpemiddel"),
-            ("without an aid", "uden hjælpemiddel"),
-            ("lost", "mistet"),
-            ("gained", "vundet"),
-            ("moved", "flyttet"),
-            ("mostly_masked", "mest under masker"),
-            ("net_loss", "færre fund"),
-            ("public", "offentlige gader"),
-            ("fresh", "nye gader"),
-            ("gap", "forskel"),
-        ];
-        WORDS.iter().find(|(en, _)| *en == name).map_or_else(|| name.to_owned(), |(_, da)| (*da).to_owned())
     }
 
     fn tests(&self, out: &mut String) {

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::html::Language;
+use super::page::Language;
 use super::plot::escaped;
 use crate::corpus;
 use crate::examples::{Example, Shows};

@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::html::STYLE;
+use super::page::STYLE;
 use super::plot::{escaped, share};
+use super::words::grouped;
 use crate::compare::{Comparison, LINES};
 use crate::result::Ending;
 use crate::verdict::Figure;
@@ -12,6 +13,24 @@ use crate::verdict::Figure;
 #[must_use]
 pub fn comparison_html(comparison: &Comparison) -> String {
     let mut out = String::new();
+    let seen = match &comparison.corpus {
+        None => (
+            "Alle tal er fra tegnede gader og siger intet om rigtige.".to_owned(),
+            "All figures are from drawn streets and say nothing of real ones.".to_owned(),
+        ),
+        Some(corpus) => (
+            format!(
+                "Tallene er fra tegnede gader, undtagen de to linjer om mærkede billeder: {} billeder, {}.",
+                grouped(corpus.pictures, '.'),
+                if corpus.sealed { "som ingen leverandør har set" } else { "som er åbne" }
+            ),
+            format!(
+                "Figures are from drawn streets, but for the two lines on labelled pictures: {} pictures, {}.",
+                grouped(corpus.pictures, ','),
+                if corpus.sealed { "which no vendor has seen" } else { "which are open" }
+            ),
+        ),
+    };
     let _ = write!(
         out,
         "<!doctype html>\n<html lang=\"da\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -20,9 +39,10 @@ pub fn comparison_html(comparison: &Comparison) -> String {
 <header><p class=\"bar\"><span>Værn · Sammenligning <span lang=\"en\">(comparison)</span></span></p>\n<h1>Side om side</h1>\n\
 <p class=\"lead\">De samme gader, regler og grænser og den samme vært. Rækkefølgen er den, de blev nævnt i: ingen er rangordnet. \
 <span lang=\"en\">The same streets, rules, bounds and host. The order is the one they were named in: nobody is ranked.</span></p></header>\n<main>\n\
-<p class=\"caution\">Alle tal er fra tegnede gader og siger intet om rigtige. I parentes står intervallet, som det sande tal med 95 % sikkerhed ligger i: \
-overlapper to intervaller, er forskellen ikke vist. <span lang=\"en\">All figures are from drawn streets and say nothing of real ones. In brackets the 95 % interval: \
-where two overlap, no difference is shown.</span></p>\n<table><caption>Tallene <span lang=\"en\">(figures)</span></caption>\n<thead><tr><th scope=\"col\"></th>"
+<p class=\"caution\">{} I parentes står intervallet, som det sande tal med 95 % sikkerhed ligger i: \
+overlapper to intervaller, er forskellen ikke vist. <span lang=\"en\">{} In brackets the 95 % interval: \
+where two overlap, no difference is shown.</span></p>\n<table><caption>Tallene <span lang=\"en\">(figures)</span></caption>\n<thead><tr><th scope=\"col\"></th>",
+        seen.0, seen.1
     );
     for one in &comparison.releases {
         let _ = write!(
@@ -86,7 +106,7 @@ fn row(
 fn told(figure: Option<&Figure>) -> String {
     match figure {
         None => "–".to_owned(),
-        Some(Figure::Count { count }) => grouped(*count),
+        Some(Figure::Count { count }) => grouped(*count, '.'),
         Some(Figure::Share { part, of, share_e4, low_e4, high_e4 }) => format!(
             "<strong>{}</strong> ({} til {}) <span class=\"why\">{part} af {of}</span>",
             share((*share_e4).into(), ','),
@@ -100,17 +120,4 @@ fn told(figure: Option<&Figure>) -> String {
             share((*high_e4).into(), ',')
         ),
     }
-}
-
-/// Digits in groups of three, as Danes write them.
-fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let mut out = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push('.');
-        }
-        out.push(digit);
-    }
-    out
 }

@@ -9,7 +9,7 @@ use vaern_door::{Blame, Krav};
 use vaern_door::{Digest, Name};
 use vaern_trust::{ApprovalDraft, Dpia, KeyOwner, SigningKeyPair};
 
-use crate::commands::gate::{now, trust_root};
+use crate::commands::gate::{Purpose, now, policy_set, trust_root};
 use crate::failure::Failure;
 use crate::files;
 use crate::output::Output;
@@ -28,9 +28,12 @@ pub(crate) struct Args {
     /// Secret key files of those who sign, each in its role.
     #[arg(long = "key", required = true)]
     keys: Vec<PathBuf>,
-    /// What `vaern corpus gate` found, signed: an approval does not rest on a gate below its floors.
+    /// What `vaern corpus gate` found, signed: the approval names it, and does not rest on a gate below its floors.
     #[arg(long, value_name = "FILE")]
     gate_result: Option<PathBuf>,
+    /// The city's policy directory: what its profile asks of an approval is held against this one before anybody signs.
+    #[arg(long, value_name = "DIR")]
+    policies: Option<PathBuf>,
     /// Sign what is shown. Without this the statement is shown; on a terminal you are asked, else nothing is written.
     #[arg(long)]
     yes: bool,
@@ -50,8 +53,13 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
     let (draft, dpia) = draft(&args.draft)?;
     let lets_pass = under_deviations(&dir, &trust, &draft)?;
     #[cfg(feature = "compiler")]
-    if let Some(path) = &args.gate_result {
-        gate_holds(path, &trust)?;
+    let draft = match &args.gate_result {
+        Some(path) => ApprovalDraft { gate: Some(gate_holds(path, &trust)?), ..draft },
+        None => draft,
+    };
+    if let Some(path) = &args.policies {
+        let purpose = Purpose { purpose: Some(draft.purpose.clone()) };
+        policy_set(path, &purpose)?.gate_tested(draft.gate.as_ref().map(|named| named.gate))?;
     }
     let signers = signers(&args.keys)?;
     let signing: Vec<(&Name, &SigningKeyPair)> = signers.iter().map(|(owner, pair)| (&owner.role, pair)).collect();
@@ -96,12 +104,12 @@ fn under_deviations(dir: &Dir, trust: &vaern_trust::TrustRoot, draft: &ApprovalD
 
 /// A gate that does not reach its floors bears no approval (MIN-01).
 #[cfg(feature = "compiler")]
-fn gate_holds(path: &Path, trust: &vaern_trust::TrustRoot) -> Result<(), Failure> {
+fn gate_holds(path: &Path, trust: &vaern_trust::TrustRoot) -> Result<vaern_trust::GateNamed, Failure> {
     use vaern_trust::{Authority, open_file};
     let bytes = files::read("gate result", path, 1 << 20)?;
     let signed = open_file::<vaern_conformance::GateResult>(&bytes, trust, Authority::TestResult)?;
     if signed.file().holds {
-        return Ok(());
+        return Ok(vaern_trust::GateNamed { result: signed.digest(), gate: signed.file().gate });
     }
     Err(Failure::refused("the gate does not reach its floors on the corpus of people", Krav("MIN-01"), Blame::Policy)
         .mend("`vaern corpus gate` says where; mend the masking policy or its models"))
@@ -118,6 +126,10 @@ pub(crate) fn draft(path: &Path) -> Result<(ApprovalDraft, Dpia), Failure> {
         return Err(Failure::refused(what, Krav("GOV-01"), Blame::Policy)
             .mend("write `dpia = \"dpia.toml\"`, and in that file date, residual_risk, description, necessity, risks and measures"));
     };
+    if table.contains_key("gate") {
+        let what = "the test of the gate is named by its signed result, not by the draft";
+        return Err(Failure::refused(what, Krav("MIN-01"), Blame::Policy).mend("give the file with --gate-result"));
+    }
     let draft = table.try_into().map_err(invalid)?;
     let record = path.parent().unwrap_or_else(|| Path::new("")).join(record);
     Ok((draft, Dpia::read(&files::read("DPIA record", &record, 1 << 20)?)?))

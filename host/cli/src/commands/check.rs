@@ -175,13 +175,19 @@ fn under_policy(contents: &Contents, set: &PolicySet, args: &Args, checked: &mut
     let limits = ModelLimits { bytes: set.profile.limits.model_bytes, ..ModelLimits::default() };
     let mut models: BTreeMap<Name, Arc<dyn Model>> = BTreeMap::new();
     for (name, bytes) in &contents.models {
-        match backend.load(bytes, &limits) {
+        let mend =
+            "export it with fixed shapes, the usual operators, within the node's size, and with boxes for answers";
+        match vaern_inference::named_classes(bytes) {
+            Ok(classes) => {
+                if let Err(error) = set.classes(name, &classes) {
+                    checked.refuse(error.to_string(), error.krav(), error.mend());
+                }
+            }
+            Err(reason) => checked.refuse(format!("the model `{name}`: {reason}"), Krav("CYB-01"), mend),
+        }
+        match vaern_inference::load_vendors(backend.as_ref(), bytes, &limits) {
             Ok(model) => drop(models.insert(name.clone(), model)),
-            Err(error) => checked.refuse(
-                format!("the model `{name}`: {error}"),
-                Krav("CYB-01"),
-                "export it with fixed shapes, the usual operators, and within the node's size",
-            ),
+            Err(error) => checked.refuse(format!("the model `{name}`: {error}"), error.krav(), mend),
         }
     }
     let grants = match set.grants(manifest) {

@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use vaern_conformance::{Candidate, CompareError, Comparison, Profile, Settings};
+use vaern_conformance::{Candidate, CompareError, Comparison, Corpus, Given, Profile, Settings};
 use vaern_door::{Blame, Krav};
 
 use crate::commands::conform::this_host;
-use crate::commands::gate::{self, Engine, Purpose, trust_root};
+use crate::commands::corpus::AuthorityArgs;
+use crate::commands::gate::{self, Engine, Purpose, Wall, trust_root};
 use crate::commands::run::workers;
 use crate::failure::Failure;
 use crate::files;
@@ -15,7 +16,8 @@ use crate::output::Output;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The release directories, two or more.
+    /// The release directories, two or more: beside one another on the same drawn streets, and on the same labelled pictures where some
+    /// are given.
     #[arg(required = true, num_args = 2..)]
     releases: Vec<PathBuf>,
     /// The city's policy directory.
@@ -33,10 +35,20 @@ pub(crate) struct Args {
     /// Directory for `comparison.json`, `comparison.html` and each release's run; made where it is absent.
     #[arg(long)]
     out: Option<PathBuf>,
+    /// Labelled pictures in COCO form (`corpus.json`), masked: the same for all.
+    #[arg(long, value_name = "DIR", conflicts_with = "sealed")]
+    corpus: Option<PathBuf>,
+    /// Secret key file of a role of the city: each vendor's attempt on a sealed corpus is entered with it.
+    #[arg(long, value_name = "FILE", requires = "trust")]
+    key: Option<PathBuf>,
+    #[command(flatten)]
+    authority: AuthorityArgs,
     #[command(flatten)]
     purpose: Purpose,
     #[command(flatten)]
     engine: Engine,
+    #[command(flatten)]
+    wall: Wall,
 }
 
 pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
@@ -44,22 +56,40 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
     let set = gate::policy_set(&args.policies, &args.purpose)?;
     let backend = args.engine.open()?;
     let host = this_host()?;
+    let corpus = args.corpus.as_deref().map(|dir| Corpus::open(files::open_dir("corpus", dir)?).map_err(Failure::from));
+    let corpus = corpus.transpose()?;
+    let open = |path: &PathBuf| Ok(Candidate::open(&files::open_dir("release", path)?, trust.as_ref())?);
+    let candidates = args.releases.iter().map(open).collect::<Result<Vec<_>, Failure>>()?;
+    // All attempts are entered before the first release sees a picture: who has none left stops the comparison before it begins. The
+    // same again is no new attempt.
+    let mut opened = Vec::new();
+    for candidate in &candidates {
+        let (vendor, digest) = (&candidate.manifest().vendor, candidate.digest());
+        opened.push(args.authority.open(vendor, digest, args.trust.as_deref(), args.key.as_ref())?);
+    }
     let mut runs = Vec::new();
-    for path in &args.releases {
-        let candidate = Candidate::open(&files::open_dir("release", path)?, trust.as_ref())?;
+    for ((path, candidate), opened) in args.releases.iter().zip(&candidates).zip(&opened) {
         output.say(&format!("{} …", path.display()));
+        let wall = opened.is_some().then(|| args.wall.settings(&args.engine)).transpose()?;
+        let given = Given {
+            corpus: corpus.as_ref(),
+            sealed: opened.as_ref().map(|opened| &opened.sealed),
+            authority: opened.as_ref().map(|opened| opened.part.clone()),
+            wall: wall.as_ref(),
+            deviations: Vec::new(),
+        };
         let settings = Settings {
             profile: args.profile,
-            seed: args.seed,
+            seed: opened.as_ref().map_or(args.seed, |opened| opened.seed),
             only: Vec::new(),
             workers: workers(),
             host: host.clone(),
             backend: backend.as_ref(),
             resume: None,
             progress: &|_, _, _| {},
-            given: vaern_conformance::Given::default(),
+            given,
         };
-        let (run, _) = vaern_conformance::run(&candidate, &set, settings, &mut |_, _| {})?;
+        let (run, _) = vaern_conformance::run(candidate, &set, settings, &mut |_, _| {})?;
         runs.push((run, candidate.manifest().capabilities.iter().copied().collect()));
     }
     let comparison = vaern_conformance::compare(&runs)?;

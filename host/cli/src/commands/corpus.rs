@@ -161,6 +161,7 @@ fn gate_run(args: &GateArgs, output: &Output) -> Result<(), Failure> {
                 run: Digest::of(&bytes),
                 host: run.host.digest,
                 policy: run.policy,
+                gate: set.gate_digest(),
                 corpus: run.corpus.digest,
                 holds: run.holds,
                 at: now(),

@@ -28,6 +28,8 @@ pub(crate) mod node;
 pub(crate) mod plugin;
 pub(crate) mod policy;
 pub(crate) mod proposals;
+#[cfg(feature = "compiler")]
+pub(crate) mod register;
 pub(crate) mod registry;
 pub(crate) mod replay;
 pub(crate) mod review;

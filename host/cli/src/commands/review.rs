@@ -8,10 +8,10 @@ use serde::Serialize;
 use vaern_door::{Blame, Digest, Krav};
 use vaern_proposals::{Book, Cause, Decision, Proposal, Recalled, Saying, Target, Verdict};
 use vaern_record::evidence::Certificate;
-use vaern_record::log::{Deletion, VerifierKey};
+use vaern_record::log::{Access, Deletion, Duty, Event, VerifierKey};
 
 use crate::commands::book::LogArgs;
-use crate::commands::evidence::Beside;
+use crate::commands::evidence::{Beside, DutyChoice};
 use crate::commands::gate;
 use crate::commands::proposals::{Logged, attach};
 use crate::failure::Failure;
@@ -31,6 +31,35 @@ pub(crate) enum Command {
         beside: Beside,
         #[command(flatten)]
         log: LogArgs,
+    },
+    /// The page for a reviewer: masked crops of the proposals that wait, and how to answer. Each time it is made is in the log first.
+    Page {
+        #[command(flatten)]
+        of: Of,
+        /// File for the page.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// In which duty you look: crops are for those who review.
+        #[arg(long = "as", value_enum)]
+        duty: DutyChoice,
+        #[command(flatten)]
+        beside: Beside,
+        #[command(flatten)]
+        log: LogArgs,
+    },
+    /// The guidance for those who review, as a page.
+    Guide {
+        /// File for the page.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// What reviewers said, as figures for the vendor: counts by release, label and reason. No picture, place, day or name.
+    Figures {
+        #[command(flatten)]
+        of: Of,
+        /// File for the figures.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
     },
     /// Decide on one proposal.
     Decide {
@@ -147,6 +176,19 @@ struct Row<'a> {
 pub(crate) fn run(command: &Command, output: &Output) -> Result<(), Failure> {
     match command {
         Command::List { of, csv, beside, log } => list(&of.beside(beside, log)?, csv.as_deref(), output),
+        Command::Page { of, out, duty, beside, log } => page(of, out, *duty, (beside, log), output),
+        Command::Guide { out } => {
+            write(out, vaern_proposals::guide().as_bytes())?;
+            output.result(&serde_json::json!({ "page": out }), &format!("look at {}", out.display()))
+        }
+        Command::Figures { of, out } => {
+            let figures = of.open()?.figures();
+            let text = serde_json::to_string_pretty(&figures).map_err(|e| Failure::internal(e.to_string()))? + "\n";
+            if let Some(out) = out {
+                write(out, text.as_bytes())?;
+            }
+            output.result(&figures, &text)
+        }
         Command::Decide { id, of, verdict, reviewer, reason, picture_shown, beside, log } => {
             let saying = Saying {
                 id: id.clone(),
@@ -179,6 +221,51 @@ pub(crate) fn run(command: &Command, output: &Output) -> Result<(), Failure> {
             output.result(&recalled, &recalled_lines(&recalled))
         }
     }
+}
+
+/// Crops are for whoever reviews, and that they were looked at is in the log before any of them is (SKJ-05, SKJ-04).
+fn page(
+    of: &Of,
+    out: &Path,
+    duty: DutyChoice,
+    (beside, log): (&Beside, &LogArgs),
+    output: &Output,
+) -> Result<(), Failure> {
+    if Duty::from(duty) != Duty::CaseWorker && vaern_door::guard::stands("cli.review_duty") {
+        let what = "the crops of proposals are shown to those who review them, and to nobody else";
+        return Err(Failure::refused(what, Krav("SKJ-05"), Blame::Operator)
+            .mend("let a case worker make the page; `vaern review list` and the exports show none"));
+    }
+    let book = of.beside(beside, log)?;
+    let look = Event::Accessed { what: Access::Show, duty: Duty::CaseWorker, by: None };
+    Logged::open(log, book.logged())?.enter(vec![look]).map_err(Failure::internal)?;
+    let mut sealed = std::collections::BTreeMap::new();
+    let wanted: Vec<(String, String)> = book
+        .proposals()
+        .iter()
+        .filter_map(|proposal| proposal.picture())
+        // The others lie in their run's folder.
+        .filter(|seen| seen.picture.as_deref().is_some_and(|picture| picture.starts_with("bevis ")))
+        .map(|seen| (seen.id.clone(), seen.purpose.clone()))
+        .collect();
+    beside.with(log, |evidence, log, duty, now| {
+        for (id, purpose) in &wanted {
+            let (Ok(record), Ok(purpose)) = (id.parse(), vaern_door::Name::new(purpose.as_str())) else { continue };
+            if let Ok(kept) = evidence.show(&record, &purpose, (Access::Show, duty, None), now, log) {
+                sealed.insert(id.clone(), kept.picture.to_vec());
+            }
+        }
+        Ok(())
+    })?;
+    let (page, shown) = book.page(&mut |id| sealed.remove(id));
+    write(out, page.as_bytes())?;
+    let lines = format!("{shown} proposals on the page; delete it when you are done\nlook at {}", out.display());
+    output.result(&serde_json::json!({ "page": out, "proposals": shown }), &lines)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let (folder, name) = files::split("output", path)?;
+    Ok(vaern_node::sinks::write_file(&folder, &name, bytes)?)
 }
 
 fn decide(book: &mut Book, sayings: Vec<Saying>, log: &LogArgs) -> Result<Vec<Verdict>, Failure> {

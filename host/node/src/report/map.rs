@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::words::{self, both};
-use crate::outcome::{FrameResult, Place, Run};
+use crate::coverage;
+use crate::outcome::{FrameResult, Run};
 
 const WIDTH: f64 = 900.0;
 const HEIGHT: f64 = 480.0;
@@ -87,48 +88,46 @@ impl Projection {
 /// What stands at one spot of the drawing, to the nearest unit: a long drive does not make a large file.
 #[derive(Default)]
 struct Spot {
-    frames: Vec<usize>,
+    frames: usize,
     objects: usize,
-    heading: Option<f64>,
 }
 
 /// The section with the map; nothing where there is neither fence nor position.
 pub(super) fn section(page: &mut String, run: &Run) {
-    let places: Vec<(usize, Place, usize)> = run
+    let places: Vec<((f64, f64), usize)> = run
         .frames
         .iter()
         .filter_map(|frame| match &frame.result {
-            FrameResult::Seen(seen) => Some((frame.number, seen.position.filter(words::on_earth)?, seen.objects.len())),
+            FrameResult::Seen(seen) => {
+                Some((coverage::middle(&seen.position.filter(words::on_earth)?), seen.objects.len()))
+            }
             FrameResult::Refused(_) => None,
         })
         .collect();
     let fence = || run.policy.fence.iter().flatten().copied();
-    let drive = Bounds::of(places.iter().map(|(_, p, _)| (p.longitude, p.latitude)));
+    let drive = Bounds::of(places.iter().map(|((latitude, longitude), _)| (*longitude, *latitude)));
     let Some(bounds) = drive.or_else(|| Bounds::of(fence())) else { return };
 
     let projection = Projection::fit(bounds, WIDTH, HEIGHT, 60.0, 150.0);
     let mut spots: BTreeMap<(i64, i64), Spot> = BTreeMap::new();
-    for (number, place, objects) in &places {
-        let (x, y) = projection.at(place.longitude, place.latitude);
+    for ((latitude, longitude), objects) in &places {
+        let (x, y) = projection.at(*longitude, *latitude);
         let spot = spots.entry((x.round() as i64, y.round() as i64)).or_default();
-        spot.frames.push(*number);
+        spot.frames += 1;
         spot.objects += objects;
-        if *objects > 0 {
-            spot.heading = place.heading.filter(|h| h.is_finite()).or(spot.heading);
-        }
     }
 
     let _ = write!(
         page,
         "<section aria-labelledby=\"h-map\"><h2 id=\"h-map\">{}</h2>\n<p class=\"note\">{}</p>\n<div class=\"map\">\
-<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"Kort over turen: {} steder med sete billeder, {} af dem med forslag / Map of the drive: {} places with pictures seen, {} of them with proposals\">",
+<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"Kort over turen: {} gadeblokke med sete billeder, {} af dem med forslag / Map of the drive: {} blocks with pictures seen, {} of them with proposals\">",
         both("Hvor", "Where"),
         if places.is_empty() {
             both("Hegnet. Intet set billede har en position.", "The fence. No picture seen has a position.")
         } else {
             both(
-                "Mærkerne er kameraets position. Afviste billeder har ingen plads på kortet: deres position gemmes ikke.",
-                "The marks are the position of the camera. Refused pictures have no place on the map: their position is not kept.",
+                "Hvert mærke er midten af en gadeblok på omkring 100 m, som kameraet var i: Hvor det var nøjagtigt, er ikke nødvendigt her. Afviste billeder har ingen plads på kortet.",
+                "Each mark is the middle of a block of about 100 m that the camera was in: where exactly is not needed here. Refused pictures have no place on the map.",
             )
         },
         spots.len(),
@@ -165,7 +164,7 @@ pub(super) fn section(page: &mut String, run: &Run) {
         let _ = write!(
             page,
             "<li><svg viewBox=\"0 0 20 20\" aria-hidden=\"true\"><path class=\"found\" d=\"M10 2 18 10 10 18 2 10Z\"/></svg>{}</li>",
-            both("forslag; stregen er kameraets retning", "proposal; the line is the camera's direction")
+            both("forslag", "proposals")
         );
     }
     if !run.policy.fence.is_empty() {
@@ -188,30 +187,23 @@ fn marks(page: &mut String, spots: &BTreeMap<(i64, i64), Spot>) {
         let _ = write!(
             page,
             "<circle class=\"seen\" cx=\"{x}\" cy=\"{y}\" r=\"4\"><title>{}</title></circle>",
-            frames(&spot.frames)
+            frames(spot.frames)
         );
     }
     for ((x, y), spot) in spots.iter().filter(|(_, spot)| spot.objects > 0) {
         let _ = write!(
             page,
             "<g class=\"found\" transform=\"translate({x} {y})\"><title>{}: {} forslag / proposals</title><g class=\"mark-at\">",
-            frames(&spot.frames),
+            frames(spot.frames),
             spot.objects
         );
-        if let Some(heading) = spot.heading {
-            let _ = write!(page, "<path class=\"look\" d=\"M0-8V-24\" transform=\"rotate({heading:.0})\"/>");
-        }
         page.push_str("<path d=\"M0-8 8 0 0 8-8 0Z\"/></g></g>");
     }
 }
 
-/// Numbers of the frames at one spot, at most five of them by name.
-fn frames(numbers: &[usize]) -> String {
-    let mut text: Vec<String> = numbers.iter().take(5).map(ToString::to_string).collect();
-    if numbers.len() > text.len() {
-        text.push("…".to_owned());
-    }
-    format!("nr. {}", text.join(", "))
+/// How many frames of a block were seen: not which, for their order is that of the drive.
+fn frames(count: usize) -> String {
+    format!("{count} billeder / pictures")
 }
 
 fn scale_bar(page: &mut String, projection: &Projection) {

@@ -10,6 +10,7 @@ use vaern_door::guard;
 
 use super::{Decision, Saying};
 use crate::book::{Book, Proposal, Status};
+use crate::coarse::Block;
 use crate::error::ProposalError;
 
 const COLUMNS: [&str; 16] = [
@@ -66,7 +67,9 @@ pub(super) fn write(book: &Book) -> String {
 
 /// The columns that nobody is to change.
 fn fixed(book: &Book, proposal: &Proposal) -> [String; FIXED] {
-    let place = proposal.place.as_ref();
+    // What a reviewer decides on is the picture; where exactly is for those who go there (SKJ-05).
+    let kind = proposal.place.as_ref().map(|place| place.kind.danish());
+    let place = proposal.place.as_ref().map(Block::of);
     let number = |value: Option<f64>, decimals: usize| {
         value.map(|value| format!("{value:.decimals$}").replace('.', ",")).unwrap_or_default()
     };
@@ -83,7 +86,7 @@ fn fixed(book: &Book, proposal: &Proposal) -> [String; FIXED] {
         number(place.map(|p| p.latitude), 6),
         number(place.map(|p| p.longitude), 6),
         number(place.map(|p| p.error_m), 1),
-        place.map(|p| p.kind.danish().to_owned()).unwrap_or_else(|| "ukendt".to_owned()),
+        kind.map(|kind| format!("gadeblok omkring {kind}")).unwrap_or_else(|| "ukendt".to_owned()),
         first,
         last,
         proposal.seen.len().to_string(),

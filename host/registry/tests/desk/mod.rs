@@ -73,6 +73,7 @@ pub fn release(path: &Path, counter: u64) -> Dir {
         catalogue: Version::new("1.0.0").unwrap(),
         policy: name("pilot"),
         host_line: None,
+        gate: None,
         dpia: None,
         responsible: Some(Responsible { unit: "x".into(), manager: "x".into() }),
         dpo_advice: Some(DpoAdvice { date: "2026-03-10".parse().unwrap(), digest: Digest::of(b""), reply: "x".into() }),

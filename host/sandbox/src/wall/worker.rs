@@ -125,7 +125,7 @@ fn load(
     let limits = ModelLimits { bytes: grants.limits.model_bytes, ..ModelLimits::default() };
     for number in 0..reader.u32()? {
         let name = Name::new(std::str::from_utf8(reader.part()?).ok()?).ok()?;
-        match backend.load(reader.part()?, &limits) {
+        match vaern_inference::load_vendors(backend, reader.part()?, &limits) {
             Ok(model) => models.insert(name, model),
             Err(error) => {
                 let mut body = number.to_le_bytes().to_vec();

@@ -58,9 +58,11 @@ impl Approved {
         let mut best: Result<(Approval, Vec<Ignored>, &[u8]), SigError> = Err(SigError::Unsigned);
         for envelope in &state.approvals {
             let outcome = decided(envelope, &subject, trust, now, purpose);
-            // Of several approvals in force the one that lasts longest counts; of several reasons the last is told.
+            // Of several approvals in force one that names a test of the gate goes before one that names none, and then the one that
+            // lasts longest counts; of several reasons the last is told.
+            let weight = |approval: &Approval| (approval.gate.is_some(), approval.expires);
             let better = match (&best, &outcome) {
-                (Ok((held, ..)), Ok((new, _))) => new.expires > held.expires,
+                (Ok((held, ..)), Ok((new, _))) => weight(new) > weight(held),
                 (Ok(_), Err(_)) => false,
                 (Err(_), _) => true,
             };

@@ -42,6 +42,16 @@ pub struct DpoAdvice {
     pub reply: String,
 }
 
+/// The result of the city's own test of its privacy gate that an approval rests on (FRM-10, IMG-11).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GateNamed {
+    /// Digest of the signed result.
+    pub result: Digest,
+    /// Digest of the gate that was tested: its masking policy and its list of detectors.
+    pub gate: Digest,
+}
+
 /// The id of a requirement, such as `GOV-01`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -112,6 +122,9 @@ pub struct ApprovalDraft {
     /// result of the suite on one of them. Absent: no line is demanded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_line: Option<Name>,
+    /// The test of the gate that it rests on. A profile may demand one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<GateNamed>,
     /// The DPIA.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dpia: Option<DpiaRecord>,
@@ -145,6 +158,8 @@ pub struct Approval {
     pub policy: Name,
     /// The line of the host that it may run on, where one is demanded.
     pub host_line: Option<Name>,
+    /// The test of the gate that it rests on.
+    pub gate: Option<GateNamed>,
     /// The DPIA; its residual risk is not `høj`.
     pub dpia: DpiaRecord,
     /// Who answers for it.
@@ -213,6 +228,7 @@ impl Approval {
             catalogue: draft.catalogue,
             policy: draft.policy,
             host_line: draft.host_line,
+            gate: draft.gate,
             dpia,
             responsible,
             dpo_advice,
@@ -233,6 +249,7 @@ impl Approval {
                 catalogue: self.catalogue.clone(),
                 policy: self.policy.clone(),
                 host_line: self.host_line.clone(),
+                gate: self.gate.clone(),
                 dpia: Some(self.dpia.clone()),
                 responsible: Some(self.responsible.clone()),
                 dpo_advice: Some(self.dpo_advice.clone()),
@@ -288,6 +305,7 @@ mod tests {
             catalogue: Version::new("1.0.0").unwrap(),
             policy: Name::new("pilot").unwrap(),
             host_line: None,
+            gate: Some(GateNamed { result: Digest::of(b"result"), gate: Digest::of(b"gate") }),
             dpia: Some(DpiaRecord {
                 digest: Digest::of(b"dpia"),
                 date: "2026-03-01".parse().unwrap(),

@@ -12,7 +12,7 @@ mod test_result;
 mod vendor;
 
 pub(crate) use approval::SignedApproval;
-pub use approval::{Approval, ApprovalDraft, DpoAdvice, KravId, Responsible};
+pub use approval::{Approval, ApprovalDraft, DpoAdvice, GateNamed, KravId, Responsible};
 pub use compiled::{Compilation, EngineField, EngineId};
 pub use deletion::{DeletedOriginal, DeletionRecord};
 pub use dpia::{Dpia, DpiaPart, DpiaRecord, ResidualRisk};

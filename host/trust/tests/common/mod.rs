@@ -94,6 +94,7 @@ pub fn draft() -> ApprovalDraft {
         catalogue: Version::new("1.0.0").unwrap(),
         policy: name("pilot"),
         host_line: None,
+        gate: None,
         dpia: None,
         responsible: Some(Responsible { unit: "Byens Anvendelse".into(), manager: "enhedschef".into() }),
         dpo_advice: Some(DpoAdvice {
