@@ -167,21 +167,31 @@ fn files_below(dir: &Path) -> Vec<PathBuf> {
     all
 }
 
+/// A run of a picture's bytes that stands nowhere by chance: a plain wall or road is compressed to a few bytes that come again and again.
+fn telling(scan: &[u8]) -> &[u8] {
+    let kinds = |part: &&[u8]| part.iter().collect::<std::collections::BTreeSet<_>>().len();
+    let part = scan.windows(48).step_by(16).max_by_key(kinds).unwrap();
+    assert!(kinds(&part) > 32, "{part:x?}");
+    part
+}
+
 /// STD-06: no file of a deliverable holds a part of a picture of the corpus, and no picture beyond those that are drawn from the seed.
 fn no_picture_of(corpus: &Path, deliverable: &Path) -> usize {
     let pictures: Vec<Vec<u8>> = files_below(corpus)
         .iter()
         .filter(|path| path.extension().is_some_and(|ext| ext == "jpg"))
         .map(|path| std::fs::read(path).unwrap())
+        // A patch of stripes looks like any other.
+        .filter(|picture| picture.len() > 10_000)
         .collect();
     assert!(pictures.len() > 2);
     let mut seen = 0;
     for path in files_below(deliverable) {
         let bytes = std::fs::read(&path).unwrap();
         for picture in &pictures {
-            // Runs of bytes of the compressed picture that stand nowhere by chance, from its middle and its end.
-            for from in [picture.len() / 2, picture.len() - 64] {
-                let part = &picture[from..from + 48];
+            let scan = &picture[memchr::memmem::find(picture, b"\xff\xda").unwrap()..];
+            for half in [&scan[..scan.len() / 2], &scan[scan.len() / 2..]] {
+                let part = telling(half);
                 assert!(holds(picture, part), "the search finds what is there");
                 assert!(!holds(&bytes, part), "{} holds a picture of the corpus", path.display());
             }
@@ -199,7 +209,7 @@ fn std_06n_gov_08p_reports_on_labelled_pictures_hold_figures_and_drawn_streets_a
     let (trust, key) = (demo().join("policies/trust.toml"), demo().join("keys/it-sikkerhed.secret.toml"));
     corpus(&at("plain"), 3, false);
     let planted = std::fs::read(at("plain/000.jpg")).unwrap();
-    let part = &planted[planted.len() / 2..planted.len() / 2 + 48];
+    let part = telling(&planted[planted.len() / 2..]);
     for page in [planted.clone(), base64_page(&planted), base64_page(&planted[1..]), base64_page(&planted[2..])] {
         assert!(holds(&page, part), "a search that finds nothing shows nothing");
     }
@@ -214,31 +224,33 @@ fn std_06n_gov_08p_reports_on_labelled_pictures_hold_figures_and_drawn_streets_a
     let examples = run["examples"].as_array().map_or(0, Vec::len);
     assert!(examples > 0 && page.matches("data:image/").count() == examples, "{examples}");
 
-    // GOV-08: two releases side by side on a sealed corpus; every vendor's attempt is in the ledger.
-    done(&["corpus", "key", "--out", text(&at("corpus.key"))]);
-    done(&["corpus", "seal", text(&at("plain")), "--key", text(&at("corpus.key")), "--out", text(&at("sealed"))]);
-    done(&["corpus", "commit", "--trust", text(&trust), "--sign", text(&key), "--out", text(&at("seed"))]);
+    // GOV-08: two releases side by side on the same labelled pictures.
     let second = second_release(temp.path());
     let (first, policies) = (demo().join("release"), demo().join("policies"));
     let beside = ["compare", text(&first), text(&second), "--policies", text(&policies), "--trust", text(&trust)];
-    let (sealed, corpus_key, ledger) = (at("sealed"), at("corpus.key"), at("ledger"));
-    let (commitment, seed, out) = (at("seed/commitment.json"), at("seed/seed.secret.toml"), at("comparison"));
-    let on = ["--sealed", text(&sealed), "--corpus-key", text(&corpus_key), "--key", text(&key)];
-    let by = ["--commitment", text(&commitment), "--seed-file", text(&seed), "--attempts", text(&ledger)];
-    let comparison = done(&[&beside[..], &on, &by, &["--out", text(&out)]].concat());
-    assert_eq!((&comparison["corpus"]["pictures"], &comparison["corpus"]["sealed"]), (&3.into(), &true.into()));
+    let (plain, out) = (at("plain"), at("comparison"));
+    let comparison = done(&[&beside[..], &["--corpus", text(&plain), "--out", text(&out)]].concat());
+    assert_eq!((&comparison["corpus"]["pictures"], &comparison["corpus"]["sealed"]), (&3.into(), &false.into()));
     for file in ["run-1.json", "run-2.json"] {
         let run = json(&std::fs::read(out.join(file)).unwrap());
         let outcomes = run["outcomes"].as_array().unwrap();
         let labelled = outcomes.iter().find(|outcome| outcome["test"] == "KT-COR-001P").unwrap();
         assert!(labelled["figures"]["recall"]["of"].as_u64().unwrap() > 0, "{labelled:#}");
-        assert_eq!(run["corpus"]["sealed"], true);
     }
-    let attempts = done(&["corpus", "attempts", text(&ledger), "--trust", text(&trust)]);
-    assert_eq!(attempts.as_array().unwrap().len(), 2);
     assert_eq!(no_picture_of(&at("plain"), &out), 4);
     let page = std::fs::read_to_string(out.join("comparison.html")).unwrap();
-    assert!(page.contains("som ingen leverandør har set") && !page.contains("data:image/"), "{page}");
+    assert!(!page.contains("data:image/"), "{page}");
+    // On a sealed corpus a seed is revealed to a vendor once: two releases of one vendor are not compared on one seed.
+    done(&["corpus", "key", "--out", text(&at("corpus.key"))]);
+    done(&["corpus", "seal", text(&at("plain")), "--key", text(&at("corpus.key")), "--out", text(&at("sealed"))]);
+    done(&["corpus", "commit", "--trust", text(&trust), "--sign", text(&key), "--out", text(&at("seed"))]);
+    let (sealed, corpus_key, ledger) = (at("sealed"), at("corpus.key"), at("ledger"));
+    let (commitment, seed, out) = (at("seed/commitment.json"), at("seed/seed.secret.toml"), at("once-more"));
+    let on = ["--sealed", text(&sealed), "--corpus-key", text(&corpus_key), "--key", text(&key)];
+    let by = ["--commitment", text(&commitment), "--seed-file", text(&seed), "--attempts", text(&ledger)];
+    let refused = vaern(&[&["--json"], &beside[..], &on, &by, &["--out", text(&out)]].concat());
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(stderr(&refused).contains("LEV-09") && !out.join("comparison.html").exists(), "{}", stderr(&refused));
 }
 
 fn base64_page(bytes: &[u8]) -> Vec<u8> {

@@ -10,6 +10,7 @@ macro_rules! city_files {
 pub(crate) const POLICIES: &[(&str, &str)] = city_files![
     "purposes/containere.toml",
     "profiles/edge.toml",
+    "profiles/edge-real.toml",
     "masking/irreversible-v1.toml",
     "geofences/indre-by.geojson",
     "cameras/drawn-cam-1.toml",

@@ -187,7 +187,8 @@ fn aud_07n_what_a_killed_service_kept_and_was_deleted_is_nowhere_in_its_raw_file
         service.signal("KILL");
         service.wait();
     }
-    let service = city.start();
+    let mut service = city.start();
+    service.is("running", |health| health["condition"] == "running");
     crate::nodes::until("all captures have an outcome", || city.left() == 0);
     service.end();
     // AUD-06: each window that began has ended, or is an incident, and its account adds up to what its files say.
@@ -246,7 +247,8 @@ fn aud_07n_what_a_killed_service_kept_and_was_deleted_is_nowhere_in_its_raw_file
     // The search can find: what is kept in the open by its nature is found by it.
     assert!(!holding(&city, &ALL, release.as_bytes()).is_empty(), "AUD-07P");
     // Survivors open, and are what they were.
-    let service = city.start();
+    let mut service = city.start();
+    service.is("running", |health| health["condition"] == "running");
     crate::nodes::until("all captures have an outcome", || city.left() == 0);
     service.end();
     for (id, was) in ids.iter().zip(&before).skip(1) {
