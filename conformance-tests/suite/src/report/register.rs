@@ -162,6 +162,7 @@ impl Sheet<'_> {
     fn purpose(&self, out: &mut String) {
         self.why(out);
         let release = &self.register.release;
+        let _ = writeln!(out, "<h2>{}</h2>", self.w("Leverandøren og programmet", "The vendor and the program"));
         self.list(
             out,
             &[
