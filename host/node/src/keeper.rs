@@ -3,7 +3,7 @@
 //! Until then the crops wait in memory, and only as many as a release may have kept: a run may still withhold what a plugin
 //! said, and what is withheld leaves no evidence. Nothing is kept unless the policy gives days for it (SKJ-06).
 //!
-//! The days count from one day for each frame: the node's own, in UTC, on which the gate judged it ([`first_day`]). A capture
+//! The days count from one day for each frame: the node's own, in UTC, on which the gate judged it (`first_day`). A capture
 //! carries it from there, so nobody who seals later, and no clock of a camera, can say another (CLK-08, decision 0019).
 
 use std::collections::BTreeMap;
