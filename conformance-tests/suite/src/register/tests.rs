@@ -11,6 +11,7 @@ use super::*;
 use crate::plan::Profile;
 use crate::report::{Language, notice_html, register_html, test_result};
 use crate::result::{Basis, FORMAT, Tested};
+use crate::result::{Ending, HostBuild};
 use crate::stats::{Pairs, Tally};
 use crate::table_tests::{candidate, labels, small};
 use crate::verdict::Outcome;
