@@ -26,6 +26,6 @@ pub use declared::{is_embedding_shaped, load_vendors, named_classes};
 pub use decode::{Decoder, RawBox, suppress};
 pub use error::{InferenceError, ModelRefusal};
 pub use onnxruntime::{OnnxRuntime, onnx_runtime, onnx_runtime_with_threads};
-pub use prepare::{prepare, prepare_region};
+pub use prepare::{prepare, prepare_region, prepare_region_in};
 pub use tensor::{Tensor, TensorInfo};
 pub use tract::{Tract, tract};

@@ -23,6 +23,21 @@ pub fn prepare(rgb: &[u8], size: Size, spec: &TensorSpec) -> Result<Tensor, Infe
 /// # Errors
 /// [`InferenceError::BadInput`] where the bytes do not match the size or the rectangle reaches past the frame.
 pub fn prepare_region(rgb: &[u8], size: Size, rect: Rect, spec: &TensorSpec) -> Result<Tensor, InferenceError> {
+    prepare_region_in(Vec::new(), rgb, size, rect, spec)
+}
+
+/// As [`prepare_region`], in the memory of `values`, a tensor's that is no longer needed. Whatever they were, each is written again:
+/// for whoever looks at many tiles, and would have the pixels of all of them in one place.
+///
+/// # Errors
+/// As [`prepare_region`].
+pub fn prepare_region_in(
+    mut values: Vec<f32>,
+    rgb: &[u8],
+    size: Size,
+    rect: Rect,
+    spec: &TensorSpec,
+) -> Result<Tensor, InferenceError> {
     if rgb.len() != size.rgb_bytes() {
         return Err(InferenceError::BadInput("the bytes do not match the size of the frame"));
     }
@@ -44,21 +59,35 @@ pub fn prepare_region(rgb: &[u8], size: Size, rect: Rect, spec: &TensorSpec) -> 
     };
 
     let plane = width * height;
-    let mut data = vec![scaled(GREY.into(), spec.scale); plane * 3];
-    let (first, rest) = data.split_at_mut(plane);
+    values.resize(plane * 3, 0.0);
+    let (first, rest) = values.split_at_mut(plane);
     let (green, last) = rest.split_at_mut(plane);
     let (red, blue) = if spec.channels == Channels::Bgr { (last, first) } else { (first, last) };
-    let mut planes = [red, green, blue].map(|plane| plane.chunks_exact_mut(width).skip(usize::from(placed.y)));
-    let rows = pixels.chunks_exact(stride).skip(from.0).take(usize::from(placed.size.height()));
+    let grey = scaled(GREY.into(), spec.scale);
+    let (top, tall) = (usize::from(placed.y), usize::from(placed.size.height()));
+    let mut planes = [red, green, blue].map(|plane| {
+        let (above, rest) = plane.split_at_mut(top * width);
+        let (covered, below) = rest.split_at_mut(tall * width);
+        above.fill(grey);
+        below.fill(grey);
+        covered.chunks_exact_mut(width)
+    });
+    let rows = pixels.chunks_exact(stride).skip(from.0).take(tall);
     let level = Level::new();
     for row in rows {
-        let row = row.get(from.1..from.1 + placed_width * 3).unwrap_or_default().as_chunks::<3>().0;
-        let planes = planes
-            .each_mut()
-            .map(|rows| rows.next().and_then(|row| row.get_mut(left..left + placed_width)).unwrap_or_default());
+        // Never a row of an earlier tile for one that is missing.
+        let row = row.get(from.1..from.1 + placed_width * 3).ok_or(InferenceError::BadInput("a row is cut short"))?;
+        let row = row.as_chunks::<3>().0;
+        let planes = planes.each_mut().map(|rows| {
+            let (before, rest) = rows.next().unwrap_or_default().split_at_mut(left);
+            let (covered, after) = rest.split_at_mut(placed_width);
+            before.fill(grey);
+            after.fill(grey);
+            covered
+        });
         dispatch!(level, _simd => spread(row, planes, spec.scale));
     }
-    Tensor::new(vec![1, 3, height, width], data)
+    Tensor::new(vec![1, 3, height, width], values)
 }
 
 fn resize(rgb: &[u8], size: Size, rect: Rect, to: Size) -> Result<Vec<u8>, InferenceError> {
@@ -167,6 +196,23 @@ mod tests {
                 "the surroundings leak in at {w}x{h}"
             );
             assert!(region == prepare(&cut, size(32, 24), &spec).unwrap(), "not as a frame of its own at {w}x{h}");
+        }
+    }
+
+    #[test]
+    fn frm_20n_nothing_of_what_the_memory_held_stays_in_a_tensor() {
+        let frame = size(40, 20);
+        let rgb = picture(frame);
+        for fit in [Fit::Stretch, Fit::LetterboxTopLeft, Fit::LetterboxCentre] {
+            // Cut, letterboxed above and below, and to the sides.
+            for (w, h) in [(40, 20), (20, 20), (64, 20), (30, 50)] {
+                let spec = spec(w, h, fit, Scale::ZeroToOne, Channels::Bgr);
+                let fresh = prepare(&rgb, frame, &spec).unwrap();
+                for used in [0, 7, 3 * 64 * 64] {
+                    let again = prepare_region_in(vec![9.0; used], &rgb, frame, Rect::whole(frame), &spec).unwrap();
+                    assert!(again == fresh, "{fit:?} {w}x{h} after {used} values");
+                }
+            }
         }
     }
 

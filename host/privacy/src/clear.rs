@@ -3,8 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use jpeg_encoder::{ColorType, Encoder};
 use vaern_door::{Rect, Size, guard};
 use vaern_memory::Pages;
@@ -12,6 +10,7 @@ use vaern_memory::Pages;
 use crate::mask::{MaskSet, MaskedRect, fill};
 use crate::raw::RawFrame;
 use crate::refusal::{MaskingFault, Refusal};
+use crate::resize::resized;
 
 /// A random name for a frame: two plugins cannot join on it, and it tells nothing of order or place (MIN-10, FRM-08).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -186,13 +185,7 @@ impl ClearFrame {
         if to == self.size {
             return Ok(self.clone());
         }
-        let (from_w, from_h) = (u32::from(self.size.width()), u32::from(self.size.height()));
-        let source = ImageRef::new(from_w, from_h, &self.rgb, PixelType::U8x3).map_err(|_| ClearError::Scale)?;
-        let mut rgb = Pages::zeroed(to.rgb_bytes());
-        let (to_w, to_h) = (u32::from(to.width()), u32::from(to.height()));
-        let mut target = Image::from_slice_u8(to_w, to_h, &mut rgb, PixelType::U8x3).map_err(|_| ClearError::Scale)?;
-        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-        Resizer::new().resize(&source, &mut target, Some(&options)).map_err(|_| ClearError::Scale)?;
+        let mut rgb = resized(&self.rgb, self.size, to).ok_or(ClearError::Scale)?;
         let masked: Vec<MaskedRect> = self
             .masked
             .iter()

@@ -19,6 +19,7 @@ use crate::levels::{self, Levels, Look};
 use crate::policy::{MaskingPolicy, PeopleClass};
 use crate::raw::RawFrame;
 use crate::refusal::{MaskingFault, Refusal};
+use crate::scratch::Scratch;
 
 /// Signs of things up to this size, in pixels of the fine scale, call for a finer look.
 const FAR_PX: f64 = 160.0;
@@ -54,6 +55,7 @@ pub struct Picture<'a> {
     rgb: &'a [u8],
     size: Size,
     scaled: Option<ScaledTile<'a>>,
+    scratch: Option<&'a Scratch>,
 }
 
 /// The tile of this call, already at the scale of the detector's input: the same for all detectors of one level.
@@ -82,11 +84,16 @@ impl<'a> Picture<'a> {
 
     #[cfg(test)]
     pub(crate) const fn plain(rgb: &'a [u8], size: Size) -> Self {
-        Self { rgb, size, scaled: None }
+        Self { rgb, size, scaled: None, scratch: None }
     }
 
     pub(crate) const fn scaled(&self) -> Option<ScaledTile<'a>> {
         self.scaled
+    }
+
+    /// Memory for a tensor of this tile.
+    pub(crate) const fn scratch(&self) -> Option<&'a Scratch> {
+        self.scratch
     }
 }
 
@@ -256,6 +263,7 @@ impl Detectors {
             levels: Levels::of(frame.rgb(), size),
             proof: DetectionsProof { token: frame.token(), boxes: Vec::new(), searched: 0, models: Vec::new() },
             signs: Vec::new(),
+            scratch: Scratch::default(),
         };
         let everywhere: Vec<(&Required, Look)> = self
             .required
@@ -336,11 +344,12 @@ struct Search<'a> {
     levels: Levels<'a>,
     proof: DetectionsProof,
     signs: Vec<Edges>,
+    scratch: Scratch,
 }
 
 impl Search<'_> {
     fn look(&mut self, required: &Required, look: &Look) -> Result<(), Refusal> {
-        let Self { frame, policy, levels, proof, signs } = self;
+        let Self { frame, policy, levels, proof, signs, scratch } = self;
         let detector = required.detector.as_ref();
         let level = levels.get(look.level).ok_or(MaskingFault::DetectorFailed)?;
         let (rgb, size) = (frame.rgb(), frame.size());
@@ -348,7 +357,7 @@ impl Search<'_> {
         for tile in &look.tiles {
             frame.check_in_clear(policy.max_in_clear())?;
             let scaled = Some(ScaledTile { level, size: look.level, tile: *tile });
-            let picture = Picture { rgb, size, scaled };
+            let picture = Picture { rgb, size, scaled, scratch: Some(scratch) };
             let place = outward(Edges::of(*tile, look.level, size), size).ok_or(MaskingFault::DetectorFailed)?;
             let seen = catch_unwind(AssertUnwindSafe(|| detector.look(picture, place, required.floor)))
                 .map_err(|_| MaskingFault::Panic)

@@ -4,13 +4,12 @@
 //! not once per tile. Levels hold raw pixels: they are kept as the frame itself is, live as long as the
 //! search, and are zeroed when it ends.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use vaern_door::{Rect, Size};
 use vaern_memory::Pages;
 
 use crate::policy::TileRules;
 use crate::refusal::{MaskingFault, Refusal};
+use crate::resize::resized;
 
 /// A level is left out unless it shows the frame this much larger than the whole-frame search does.
 const WORTH: f64 = 1.2;
@@ -133,15 +132,6 @@ impl<'a> Levels<'a> {
         }
         self.made.iter().find(|(_, made)| *made == size).map(|(rgb, _)| &**rgb)
     }
-}
-
-fn resized(rgb: &[u8], from: Size, to: Size) -> Option<Pages> {
-    let source = ImageRef::new(from.width().into(), from.height().into(), rgb, PixelType::U8x3).ok()?;
-    let mut pixels = Pages::zeroed(to.rgb_bytes());
-    let mut target = Image::from_slice_u8(to.width().into(), to.height().into(), &mut pixels, PixelType::U8x3).ok()?;
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-    Resizer::new().resize(&source, &mut target, &options).ok()?;
-    Some(pixels)
 }
 
 #[cfg(test)]

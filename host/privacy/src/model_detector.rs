@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use vaern_door::{Digest, Name, Rect, Size, TensorSpec};
-use vaern_inference::{Decoder, Model, prepare_region};
+use vaern_inference::{Decoder, Model, prepare_region_in};
 
 use crate::detect::{DetectorFault, PeopleDetector, Picture, SeenBox};
 use crate::policy::PeopleClass;
+use crate::scratch::Scratch;
 
 /// COCO's numbers of what the gate asks for: person, car, motorcycle, bus, lorry. A bicycle has neither plate nor windows.
 const COCO: [(usize, PeopleClass); 5] = [
@@ -86,8 +87,14 @@ impl PeopleDetector for ModelDetector {
             Some(scaled) => (scaled.level, scaled.size, scaled.tile),
             None => (picture.rgb(), frame, tile),
         };
-        let tensor = prepare_region(rgb, size, tile, &self.spec).map_err(|_| DetectorFault)?;
-        let outputs = self.model.run(&[tensor]).map_err(|_| DetectorFault)?;
+        let room = picture.scratch().map(Scratch::take).unwrap_or_default();
+        let tensors = [prepare_region_in(room, rgb, size, tile, &self.spec).map_err(|_| DetectorFault)?];
+        let outputs = self.model.run(&tensors);
+        if let Some(scratch) = picture.scratch() {
+            let [tensor] = tensors;
+            scratch.give(tensor.into_parts().1);
+        }
+        let outputs = outputs.map_err(|_| DetectorFault)?;
         let boxes = self.decoder.decode(self.model.as_ref(), &outputs, floor).map_err(|_| DetectorFault)?;
         let part = Size::new(tile.width(), tile.height()).map_err(|_| DetectorFault)?;
         let placed = self.spec.placement(part);
