@@ -107,6 +107,12 @@ impl Drive {
     /// vehicle has left it, about one in eleven has no fix, about one in seven shows people close by.
     #[must_use]
     pub fn generate(seed: u64, frames: usize, size: (u16, u16)) -> Self {
+        Self::spaced(seed, frames, size, SPEED)
+    }
+
+    /// The same with a picture every so many metres, less where the streets are too short for all of them.
+    #[must_use]
+    pub fn spaced(seed: u64, frames: usize, size: (u16, u16), metres: f64) -> Self {
         let mut dice = Dice::new(seed);
         let weather = dice.pick([Weather::Clear, Weather::Clear, Weather::Overcast]);
         let light = Light::Day;
@@ -120,7 +126,7 @@ impl Drive {
                 (leg, world)
             })
             .collect::<Vec<_>>();
-        let stops = plan(&legs, frames);
+        let stops = plan(&legs, frames, metres);
         Self { seed, size, legs, stops, weather, light, next: 0 }
     }
 
@@ -252,14 +258,14 @@ fn base(size: (u16, u16)) -> SceneParams {
 }
 
 /// The drive ends a little outside the fence, and begins as far before it as its frames reach.
-fn plan(legs: &[(Leg, World)], frames: usize) -> Vec<Stop> {
+fn plan(legs: &[(Leg, World)], frames: usize, metres: f64) -> Vec<Stop> {
     let exit = route::exit_m();
     let outside = frames / 8;
     let inside = frames - outside;
     // Far enough from the line on both sides that no error radius reaches over it.
     let (last, first_out) = (exit - 15.0, exit + 40.0);
-    let step = SPEED.min(last / inside.max(1) as f64);
-    let step_out = SPEED.min(100.0 / outside.max(1) as f64);
+    let step = metres.min(last / inside.max(1) as f64);
+    let step_out = metres.min(100.0 / outside.max(1) as f64);
     let begin = last - step * inside.saturating_sub(1) as f64;
     (0..frames)
         .filter_map(|i| {

@@ -134,7 +134,7 @@ impl From<vaern_node::service::ServiceError> for Failure {
             vaern_node::service::ServiceError::Collection(error) => error.into(),
             vaern_node::service::ServiceError::Ledger(error) => error.into(),
             vaern_node::service::ServiceError::Run(error) => {
-                Self::refused(error.to_string(), Krav("STD-02"), Blame::Operator)
+                Self::refused(error.to_string(), error.krav(), Blame::Operator)
             }
         }
     }

@@ -60,6 +60,49 @@ fn sep_02p_a_set_is_collected_and_its_originals_go_under_a_signature() {
 }
 
 #[test]
+fn sep_03n_what_operates_takes_nothing_out_of_a_training_set_and_sep_03p_other_folders_it_does() {
+    let temp = tempfile::tempdir().unwrap();
+    let demo = temp.path().join("demo");
+    ok(&["--json", "demo", "--frames", "4", "--out", text(&demo)]);
+    let (release, policies) = (demo.join("release"), demo.join("policies"));
+    let folder = temp.path().join("round/1");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::copy(demo.join("drive/frame-0001.jpg"), folder.join("a.jpg")).unwrap();
+    let run = |source: &Path, out: &Path| {
+        vaern(&[
+            "--json",
+            "run",
+            "--source",
+            text(source),
+            "--release",
+            text(&release),
+            "--policies",
+            text(&policies),
+            "--out",
+            text(out),
+        ])
+    };
+    let (round, out) = (temp.path().join("round"), temp.path().join("out"));
+    assert_eq!(run(&round, &out).status.code(), Some(0));
+    std::fs::write(folder.join("training-set.toml"), "name = \"round-1\"\n").unwrap();
+    // The set itself, a folder that holds it, one inside it, one that only a link leads to, and results among its pictures.
+    let inner = folder.join("pictures");
+    std::fs::create_dir(&inner).unwrap();
+    let link = temp.path().join("link");
+    std::os::unix::fs::symlink(&inner, &link).unwrap();
+    let drive = demo.join("drive");
+    for (source, out) in
+        [(&folder, &out), (&round, &out), (&inner, &out), (&link, &out), (&drive, &folder.join("results"))]
+    {
+        let refused = run(source, out);
+        assert_eq!(refused.status.code(), Some(1), "{}", source.display());
+        let error: Value = serde_json::from_slice(&refused.stderr).unwrap();
+        assert_eq!(error["error"]["krav"], "SEP-03", "{error}");
+    }
+    assert!(!folder.join("results").exists());
+}
+
+#[test]
 fn a_track_that_cannot_be_used_is_refused_with_its_mend() {
     let temp = tempfile::tempdir().unwrap();
     let track = temp.path().join("track.gpx");

@@ -345,7 +345,7 @@ fn std_05p_on_a_drawn_drive_proposals_stand_where_the_containers_are() {
         }
     }
     let proposals = json(&std::fs::read(desk.file("proposals.geojson")).unwrap());
-    let (mut seen_again, mut near) = (0, 0);
+    let (mut seen_again, mut near, mut farthest) = (0, 0, 0.0_f64);
     for proposal in proposals["features"].as_array().unwrap() {
         let (at, told) = (&proposal["geometry"]["coordinates"], &proposal["properties"]);
         assert_eq!(told["position_is"], "object");
@@ -357,9 +357,15 @@ fn std_05p_on_a_drawn_drive_proposals_stand_where_the_containers_are() {
         let nearest = things.iter().map(metres).fold(f64::INFINITY, f64::min);
         // What was seen once may be a find of nothing; what was seen again stands there, as near as the proposal says.
         if told["observations"].as_u64().unwrap() > 1 {
+            let radius = told["position_error_m"].as_f64().unwrap();
             seen_again += 1;
-            near += usize::from(nearest <= told["position_error_m"].as_f64().unwrap());
+            near += usize::from(nearest <= radius);
+            farthest = farthest.max(nearest / radius);
         }
     }
-    assert!(seen_again >= 2 && near == seen_again, "{near} of {seen_again}");
+    // The radius is to hold 95 of 100: of so few, one may lie a little outside.
+    assert!(
+        seen_again >= 4 && near + 1 >= seen_again && farthest < 1.5,
+        "{near} of {seen_again}, at most {farthest} radii"
+    );
 }

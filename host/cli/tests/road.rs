@@ -9,6 +9,7 @@
 
 mod program;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
@@ -65,13 +66,32 @@ fn the_demo_accounts_for_every_file_and_writes_every_output() {
     for reason in ["outside_fence", "no_fix", "truncated"] {
         assert!(by_reason.contains_key(reason), "{reason} in {by_reason:?}");
     }
-    let kept = std::fs::read_dir(result.join("pictures")).unwrap().count() as u64;
-    assert_eq!(kept, number("frames_seen"));
     let geojson = json(&std::fs::read(result.join("detections.geojson")).unwrap());
     assert_eq!(geojson["features"].as_array().unwrap().len() as u64, number("detections"));
     let csv = std::fs::read_to_string(result.join("frames.csv")).unwrap();
     assert_eq!(csv.lines().count() as u64, number("frames_in") + 1);
     assert!(std::fs::read_to_string(result.join("report.html")).unwrap().contains("</html>"));
+}
+
+#[test]
+fn skj_07n_in_operation_a_frame_without_an_object_leaves_no_picture_and_skj_07p_one_with_an_object_does() {
+    let result = demo().join("result");
+    let summary = json(&std::fs::read(result.join("summary.json")).unwrap());
+    let number = |field: &str| summary[field].as_u64().unwrap();
+    assert!(0 < number("frames_with_objects") && number("frames_with_objects") < number("frames_seen"), "{summary}");
+    let geojson = json(&std::fs::read(result.join("detections.geojson")).unwrap());
+    let named: BTreeSet<String> = geojson["features"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|feature| feature["properties"]["picture"].as_str().unwrap().to_owned())
+        .collect();
+    let kept: BTreeSet<String> = std::fs::read_dir(result.join("pictures"))
+        .unwrap()
+        .map(|entry| format!("pictures/{}", entry.unwrap().file_name().to_str().unwrap()))
+        .collect();
+    assert_eq!(kept, named, "the pictures that are kept are those of the finds");
+    assert_eq!(kept.len() as u64, number("frames_with_objects"));
 }
 
 #[test]
@@ -253,6 +273,38 @@ fn min_04n_pictures_without_position_are_refused_under_an_operating_purpose() {
 }
 
 /// The same JPEG, whose frame header claims another size.
+#[test]
+fn min_07n_a_folder_is_looked_at_no_closer_than_the_profile_lets_and_min_07p_the_next_place_is() {
+    let temp = tempfile::tempdir().unwrap();
+    let source = temp.path().join("drive");
+    std::fs::create_dir(&source).unwrap();
+    let drive = |n: u32| std::fs::read(demo().join(format!("drive/frame-{n:04}.jpg"))).unwrap();
+    // Another capture of the same moment and place: other bytes, so that it is no replay.
+    let again = [&drive(1)[..2], b"\xff\xfe\x00\x06also", &drive(1)[2..]].concat();
+    for (name, bytes) in [("1.jpg", drive(1)), ("2.jpg", again), ("3.jpg", drive(2))] {
+        std::fs::write(source.join(name), bytes).unwrap();
+    }
+    let out = temp.path().join("out");
+    let (release, policies) = (demo().join("release"), demo().join("policies"));
+    let run = vaern(&[
+        "--json",
+        "run",
+        "--source",
+        text(&source),
+        "--release",
+        text(&release),
+        "--policies",
+        text(&policies),
+        "--out",
+        text(&out),
+    ]);
+    assert!(run.status.success(), "{}", stderr(&run));
+    let summary = json(&run.stdout);
+    assert_eq!((&summary["frames_seen"], &summary["frames_refused"]), (&2.into(), &1.into()), "{summary}");
+    let by_reason = summary["refused_by_reason"].as_object().unwrap();
+    assert!(by_reason.contains_key("too_soon") || by_reason.contains_key("same_spot"), "{by_reason:?}");
+}
+
 fn with_size(jpeg: &[u8], width: u16, height: u16) -> Vec<u8> {
     let mut bytes = jpeg.to_vec();
     let at = (0..bytes.len()).rfind(|i| bytes[*i..].starts_with(&[0xFF, 0xC0, 0x00, 0x11])).unwrap();

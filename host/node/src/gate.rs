@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use vaern_door::{Blame, Channels, Digest, Fit, Krav, Name, Scale, Size, TensorSpec};
 use vaern_inference::{Backend, BackendName, Decoder, InferenceError, Model, ModelLimits};
-use vaern_policy::{CitySet, DecoderKind, ModelClass, PinnedModel, Place, PolicyError, PolicySet};
+use vaern_policy::{CitySet, DecoderKind, ModelClass, PinnedModel, Place, PolicyError, PolicySet, Profile};
 use vaern_privacy::{
-    CameraError, CameraProfile, CameraSet, DetectorsError, Fence, FenceError, FenceSet, Gate, MaskingPolicy,
-    ModelDetector, PeopleClass, PeopleDetector, PolicyError as MaskingError,
+    CameraError, CameraProfile, CameraSet, CollectionLimits, DetectorsError, Fence, FenceError, FenceSet, Gate,
+    MaskingPolicy, Memory, ModelDetector, PeopleClass, PeopleDetector, PolicyError as MaskingError,
 };
 
 use crate::store::{ModelStore, StoreError};
@@ -209,6 +209,22 @@ pub struct Built {
     pub drawn_streets_only: bool,
     /// Which engine runs the detectors.
     pub backend: BackendName,
+}
+
+impl Built {
+    /// The same gate, for frames that a release looks at: no faster and no closer than the profile lets, whoever brings them. The newest
+    /// frames of each camera count; in operation the same street is looked at again on the next round (MIN-07).
+    #[must_use]
+    pub fn in_operation(mut self, profile: &Profile) -> Self {
+        let rates = &profile.rates;
+        self.gate = self.gate.limited(CollectionLimits {
+            min_interval_s: Some(1.0 / f64::from(rates.frames_per_second.max(1))),
+            min_distance_m: Some(f64::from(rates.min_distance_m)).filter(|metres| *metres > 0.0),
+            memory: Memory::Newest,
+            quota: None,
+        });
+        self
+    }
 }
 
 /// Parses and checks the gate's rules of a policy set.

@@ -186,7 +186,7 @@ fn run(pictures: &[Stamp], judged: Timestamp, sealed: Timestamp) -> Came {
         unlocated: false,
         now: judged,
         workers: 1,
-        task: Task::Look { grants: Arc::new(grants), runner: &runner, keeper: Some(&keeper) },
+        task: Task::Look { grants: Arc::new(grants), runner: &runner, keeper: Some(&keeper), operating: false },
         progress: &|_, _| {},
     };
     let outcomes = pipeline::run(&gate, &job).unwrap();

@@ -4,13 +4,14 @@
 //! parallel. A raw frame never leaves the thread that decoded it, and that thread masks it before it does anything else.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Instant;
 
 use cap_std::fs::Dir;
 use jiff::{SignedDuration, Timestamp};
-use vaern_door::{AdmittedDetection, Blame, Grants, Interface, Krav, Name};
+use vaern_door::{AdmittedDetection, Blame, Grants, Interface, Krav, Name, guard};
 use vaern_privacy::{Capture, ClearFrame, Fenced, Gate, PictureKind, SealedPosition, TrackLog};
 use vaern_sandbox::{Runner, SandboxError};
 
@@ -72,6 +73,9 @@ pub enum Task<'a> {
         runner: &'a (dyn Fn() -> Result<Box<dyn Runner>, SandboxError> + Sync),
         /// Takes evidence of what is found, where the policy lets it.
         keeper: Option<&'a Keeper>,
+        /// Under an operating purpose: no picture is kept of a frame without an object (SKJ-07), and none is taken out of a training set
+        /// (SEP-03).
+        operating: bool,
     },
 }
 
@@ -81,6 +85,9 @@ pub enum RunError {
     /// The source cannot be listed.
     #[error("cannot read the source folder: {0}")]
     Source(std::io::Error),
+    /// An operating purpose, and a training set in the source.
+    #[error("`{}` in the source is a training set: training and operation are kept apart", .0.display())]
+    TrainingSet(PathBuf),
     /// The folder for masked pictures cannot be made.
     #[error("cannot make the folder for masked pictures: {0}")]
     Pictures(std::io::Error),
@@ -90,6 +97,17 @@ pub enum RunError {
     /// The system has no randomness to make ids from.
     #[error("the system gives no random bytes")]
     Random,
+}
+
+impl RunError {
+    /// The requirement behind it.
+    #[must_use]
+    pub const fn krav(&self) -> Krav {
+        match self {
+            Self::TrainingSet(_) => Krav("SEP-03"),
+            _ => Krav("STD-02"),
+        }
+    }
 }
 
 struct Waiting {
@@ -107,8 +125,16 @@ struct Waiting {
 /// [`RunError`] where nothing could be run at all; whatever happens to a single frame is an outcome, not an error.
 pub fn run(gate: &Gate, job: &Job<'_>) -> Result<Vec<FrameOutcome>, RunError> {
     let mut entries = source::list(job.source).map_err(RunError::Source)?;
-    if let Task::Mask { collector: Some(collector) } = &job.task {
-        entries.retain(|entry| !matches!(entry, Entry::File(path) if collector.is_done(path)));
+    match &job.task {
+        Task::Mask { collector: Some(collector) } => {
+            entries.retain(|entry| !matches!(entry, Entry::File(path) if collector.is_done(path)));
+        }
+        Task::Look { operating: true, .. } if guard::stands("node.training-set") => {
+            if let Some(set) = collection::set_among(job.source, &entries) {
+                return Err(RunError::TrainingSet(set));
+            }
+        }
+        _ => {}
     }
     job.out.create_dir_all(sinks::PICTURES).map_err(RunError::Pictures)?;
     let pictures = job.out.open_dir(sinks::PICTURES).map_err(RunError::Pictures)?;
@@ -238,6 +264,12 @@ fn see(
             }
             _ => clear,
         };
+        if let Task::Look { operating: true, .. } = &job.task
+            && seen.objects.is_empty()
+            && guard::stands("node.empty-picture")
+        {
+            return Ok(seen);
+        }
         let name = timed(stages, "write", || match (&job.task, &original) {
             (Task::Mask { collector: Some(collector) }, Some(original)) => {
                 collector.keep(original, &encoded(&shown)?, turning).map_err(|e| from_collection(&e))

@@ -356,7 +356,12 @@ pub fn look(
     seer: &Seer,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Summary, ServiceError> {
-    let task = Task::Look { grants: Arc::clone(&seer.grants), runner: &|| seer.runner(), keeper: seer.keeper.as_ref() };
+    let task = Task::Look {
+        grants: Arc::clone(&seer.grants),
+        runner: &|| seer.runner(),
+        keeper: seer.keeper.as_ref(),
+        operating: setup.set.purpose.operating,
+    };
     let info = release_info(release, &seer.grants);
     Ok(go(setup, task, Some((info, &release.manifest().vendor, seer)), progress)?.summary())
 }

@@ -124,7 +124,7 @@ fn shown(interfaces: &[Interface], wants: Size) -> (Size, Option<(Size, Vec<u8>)
         unlocated: true,
         now: "2026-06-01T12:00:00Z".parse().unwrap(),
         workers: 1,
-        task: Task::Look { grants: Arc::new(grants), runner: &runner, keeper: None },
+        task: Task::Look { grants: Arc::new(grants), runner: &runner, keeper: None, operating: false },
         progress: &|_, _| {},
     };
     let outcomes = pipeline::run(&gate, &job).unwrap();

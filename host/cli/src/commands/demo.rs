@@ -133,7 +133,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
 
     output.say("7  the drive: fence, mask, plugin");
     let backend = args.engine.open()?;
-    let built = gate::gate(&set, &args.engine, backend.as_ref(), output)?;
+    let built = gate::gate(&set, &args.engine, backend.as_ref(), output)?.in_operation(&set.profile);
     let seer = service::prepare(&release, &set, args.wall.settings(&args.engine)?)?;
     let source = files::open_dir("source", &args.out.join("drive"))?;
     let result_path = args.out.join("result");
@@ -210,12 +210,14 @@ fn put(out: &Dir, path: &str, bytes: &[u8]) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Metres between two pictures of the demo's drive: more than the profile asks for, so that no spot is shown twice (MIN-07).
+const SPACING_M: f64 = 8.0;
 /// Frames are as large as a plugin may see them.
 const FRAME: (u16, u16) = (1280, 720);
 
 fn drive(out: &Dir, args: &Args) -> Result<(), Failure> {
     let fault = |e: vaern_scenes::DriveError| Failure::internal(e.to_string());
-    let drive = Drive::generate(args.seed, usize::from(args.frames), FRAME);
+    let drive = Drive::spaced(args.seed, usize::from(args.frames), FRAME, SPACING_M);
     put(out, "drive/track.gpx", drive.gpx().as_bytes())?;
     let mut truth = String::new();
     for (index, frame) in drive.enumerate() {

@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub(crate) mod apart;
 pub(crate) mod approve;
 pub(crate) mod audit;
 pub(crate) mod book;

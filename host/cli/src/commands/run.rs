@@ -10,6 +10,7 @@ use vaern_node::outcome::Summary;
 use vaern_node::service::{self, Setup};
 use vaern_policy::PolicySet;
 
+use crate::commands::apart;
 use crate::commands::book::{self, EvidenceArgs, LogArgs};
 use crate::commands::compile::Code;
 use crate::commands::follow::{Follow, Followed};
@@ -86,14 +87,17 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
 /// One folder of pictures, once.
 fn once(
     args: &Args,
-    (source, release, policies, out_path): (&Path, &Path, &Path, &Path),
+    (source_path, release, policies, out_path): (&Path, &Path, &Path, &Path),
     output: &Output,
 ) -> Result<(), Failure> {
-    let source = files::open_dir("source", source)?;
+    let source = files::open_dir("source", source_path)?;
     let release = files::open_dir("release", release)?;
     let trust = gate::trust_root(&args.trust.clone().unwrap_or_else(|| policies.join("trust.toml")))?;
     let (set, mark) = gate::policy_set_in_force(policies, &args.purpose, || Ok(trust.clone()), &args.standing)?;
     unlocated_allowed(args.unlocated, set.purpose.operating)?;
+    if set.purpose.operating {
+        apart::from_training([source_path, out_path])?;
+    }
     // The release is judged before the gate is built: a refused one costs no model.
     let mut followed = args.follow.take(&trust, output)?;
     let release = service::admit(&release, &trust, &set, followed.as_ref().map_or_else(gate::now, Followed::time))?;
@@ -105,7 +109,7 @@ fn once(
     }
     let ledger = ledger(args, &set, output)?;
     let backend = args.engine.open()?;
-    let built = gate::gate(&set, &args.engine, backend.as_ref(), output)?;
+    let built = gate::gate(&set, &args.engine, backend.as_ref(), output)?.in_operation(&set.profile);
     let code = args.code.of(&release, &trust, output)?;
     let seer = service::prepare_with(&release, code.as_ref(), &set, args.wall.settings(&args.engine)?)?;
     drop(code);

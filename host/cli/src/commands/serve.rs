@@ -1,7 +1,7 @@
 //! `vaern run --config node.toml`: the node as a service. Opens what the file names, and hands it over.
 
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -15,6 +15,7 @@ use vaern_node::live::{
 use vaern_policy::PolicySet;
 use vaern_record::evidence::{Evidence, Kind};
 
+use crate::commands::apart;
 use crate::commands::book::LogArgs;
 use crate::commands::evidence::store_key;
 use crate::commands::gate::{self, BackendChoice, Engine, Purpose, Standing, Wall};
@@ -60,6 +61,9 @@ pub(crate) fn run(path: &Path, output: &Output) -> Result<(), Failure> {
 }
 
 fn parts(config: &NodeConfig, memory: MemoryReport, over: Arc<AtomicBool>, output: &Output) -> Result<Parts, Failure> {
+    let evidence_folder = config.evidence.as_ref().map(|part| part.folder.as_path());
+    let own = [&config.node.state, &config.node.out, &config.log.folder, &config.releases.folder].map(PathBuf::as_path);
+    apart::from_training(own.into_iter().chain(config.source.folder.as_deref()).chain(evidence_folder))?;
     let rules = &config.rules;
     let trust = gate::trust_root(&rules.trust.clone().unwrap_or_else(|| rules.policies.join("trust.toml")))?;
     let purpose = Purpose { purpose: rules.purpose.clone() };

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::nodes::feed::Feed;
 use crate::nodes::{City, holds, until};
-use crate::program::skip;
+use crate::program::{json, skip, text, vaern};
 use crate::{files, good, leaves, refused};
 
 fn streaming(feed: &Feed, more: &str) -> City {
@@ -274,4 +274,23 @@ fn min_07n_frames_nearer_or_sooner_than_the_policy_lets_are_not_looked_at_and_a_
     let [frames, found, empty, none] = city.account();
     assert_eq!((frames, found + empty, none), (3, 2, 1));
     assert_eq!(refused(&city, "too_soon") + refused(&city, "same_spot"), 1);
+}
+
+#[test]
+fn sep_03n_a_service_whose_folders_lie_in_a_training_set_does_not_start() {
+    let city = City::new("");
+    city.release("honest", 1, None);
+    let start = || vaern(&["--json", "run", "--config", text(&city.at("node.toml"))]);
+    std::fs::create_dir_all(city.at("set/pictures")).unwrap();
+    city.configure("folder = \"inbox\"", "folder = \"set/pictures\"");
+    std::fs::write(city.at("set/training-set.toml"), "name = \"round-1\"\n").unwrap();
+    let refused = start();
+    assert_eq!(refused.status.code(), Some(1));
+    assert_eq!(json(&refused.stderr)["error"]["krav"], "SEP-03");
+    // Results go into no training set either.
+    city.configure("folder = \"set/pictures\"", "folder = \"inbox\"");
+    city.configure("out = \"out\"", "out = \"set/out\"");
+    let refused = start();
+    assert_eq!(json(&refused.stderr)["error"]["krav"], "SEP-03");
+    assert!(!city.at("set/out").exists());
 }

@@ -28,6 +28,7 @@ pub use set::{HeldSet, TrainingSet};
 use self::annotations::Coco;
 use self::journal::{Journal, Line, Masked};
 use crate::sinks;
+use crate::source::Entry;
 
 /// Folder of the deletion records in the output folder.
 pub const DELETIONS: &str = "deletions";
@@ -149,6 +150,16 @@ pub struct Kept {
     pub file: String,
     /// Why.
     pub reason: String,
+}
+
+/// A folder of the source that is a training set, or the source itself, if there is one (SEP-03).
+pub(crate) fn set_among(source: &Dir, entries: &[Entry]) -> Option<PathBuf> {
+    let mut folders: BTreeSet<&Path> = BTreeSet::from([Path::new("")]);
+    for entry in entries {
+        let (Entry::File(path) | Entry::Unreadable(path)) = entry;
+        folders.extend(path.ancestors().skip(1));
+    }
+    folders.into_iter().map(|folder| folder.join(MANIFEST)).find(|manifest| source.symlink_metadata(manifest).is_ok())
 }
 
 /// A collection at work.

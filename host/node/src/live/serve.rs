@@ -10,7 +10,7 @@ use cap_std::fs::Dir;
 use jiff::{SignedDuration, Timestamp};
 use vaern_door::{Blame, Krav, guard};
 use vaern_policy::Profile;
-use vaern_privacy::{CollectionLimits, Memory, Position};
+use vaern_privacy::Position;
 
 use super::chain::Chain;
 use super::clerk::{Clerk, Desk};
@@ -168,7 +168,7 @@ pub struct Served {
 pub fn serve(parts: Parts) -> Result<Served, LiveError> {
     let Parts {
         chain,
-        mut built,
+        built,
         memory,
         captures,
         positions,
@@ -194,12 +194,7 @@ pub fn serve(parts: Parts) -> Result<Served, LiveError> {
     let profile = &rules.set.profile;
     let outlines: Vec<_> = built.gate.fences().fences().iter().flat_map(vaern_privacy::Fence::outlines).collect();
     let bits_per_hour = left_of_the_budget(profile, window, figures, source.waiting, &outlines)?;
-    built.gate = built.gate.limited(CollectionLimits {
-        min_interval_s: Some(1.0 / f64::from(profile.rates.frames_per_second.max(1))),
-        min_distance_m: Some(f64::from(profile.rates.min_distance_m)).filter(|metres| *metres > 0.0),
-        memory: Memory::Newest,
-        quota: None,
-    });
+    let built = built.in_operation(profile);
     for (camera, place) in journal.pace()?.into_iter().filter(|_| guard::stands("node.pace")) {
         // A place that cannot be one was not written by this program; the limits begin anew.
         if let Some(position) = position(&place) {

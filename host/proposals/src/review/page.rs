@@ -81,7 +81,7 @@ impl Book {
             || "ukendt".to_owned(),
             |block| {
                 let (north, east) = (decimal(block.latitude, 4), decimal(block.longitude, 4));
-                format!("omkring {north} N, {east} Ø; inden for {:.0} m", block.error_m)
+                format!("omkring {north} N, {east} Ø; inden for {:.0}\u{a0}m", block.error_m)
             },
         );
         let days = match &proposal.days {
@@ -92,10 +92,13 @@ impl Book {
         let _ = writeln!(
             page,
             "<section class=\"one\" aria-label=\"Forslag {id}\"><div>{picture}</div><div><h2>{label}?</h2>\n<dl><dt>Id</dt><dd><code>{id}</code></dd>\
-<dt>Programmets sikkerhed</dt><dd>{score} %</dd><dt>Gadeblok</dt><dd>{place}</dd><dt>Set</dt><dd>{days}, {count} gange</dd></dl></div></section>",
+<dt>Programmets sikkerhed</dt><dd>{score} %</dd><dt>Gadeblok</dt><dd>{place}</dd><dt>Set</dt><dd>{days}, {times}</dd></dl></div></section>",
             id = proposal.id,
             score = decimal(proposal.score * 100.0, 0),
-            count = proposal.seen.len(),
+            times = match proposal.seen.len() {
+                1 => "én gang".to_owned(),
+                count => format!("{count} gange"),
+            },
         );
     }
 
