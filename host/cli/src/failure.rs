@@ -88,6 +88,7 @@ from_error!(
 );
 from_error_with_mend!(
     vaern_node::bits::LedgerError,
+    vaern_node::probes::ProbeError,
     vaern_node::replay::ReplayError,
     vaern_policy::PolicyError,
     vaern_trust::ReleaseError,

@@ -187,6 +187,16 @@ impl Book {
             .map(|_| ())
     }
 
+    /// Enters that a release in operation does worse than was approved, at pictures whose answer is known.
+    ///
+    /// # Errors
+    /// [`AuditError`] where the log cannot be written.
+    pub fn quality_failed(&mut self, release: Digest, now: Timestamp) -> Result<(), AuditError> {
+        let release = Some(ReleaseRef::of(release));
+        self.enter(vec![Event::Incident { kind: IncidentKind::QualityFailed, run: None, release, reason: None }], now)
+            .map(|_| ())
+    }
+
     /// Logs events, and answers with the index of the last.
     fn enter(&mut self, events: Vec<Event>, now: Timestamp) -> Result<u64, AuditError> {
         let time = u64::try_from(now.as_second()).unwrap_or_default();

@@ -17,6 +17,7 @@ pub mod live;
 pub mod outcome;
 pub mod pipeline;
 pub mod policies;
+pub mod probes;
 pub mod quota;
 pub mod replay;
 pub mod report;

@@ -12,7 +12,7 @@ use vaern_door::guard;
 use crate::catalogue::ordinal;
 use crate::place::{Place, line_of};
 use crate::rules::{Case, small_world};
-use crate::{CitySet, PolicyError, Profile, Purpose};
+use crate::{CitySet, PolicyError, ProbeRule, Profile, Purpose};
 
 /// One thing that the new set gives and the old one did not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -198,10 +198,29 @@ fn purpose_widens(
         let witness = "an approval need no longer name a test of the gate".to_owned();
         add("MIN-01", new.line(file, "approval.gate_result"), witness);
     }
+    if let Some(witness) = supervised_less(was.probe, is.probe) {
+        add("ANS-02", new.line(file, "probe"), witness);
+    }
     if is.approval.max_age_days > was.approval.max_age_days {
         let (from, to) = (was.approval.max_age_days, is.approval.max_age_days);
         add("GOV-04", new.line(file, "approval.max_age_days"), format!("approval.max_age_days: {from} → {to}"));
     }
+}
+
+/// How a release in operation is supervised less than before, by pictures with a known answer. Other pictures are no less.
+fn supervised_less(was: Option<ProbeRule>, is: Option<ProbeRule>) -> Option<String> {
+    let was = was?;
+    let Some(is) = is else {
+        return Some("a release in operation is shown no pictures with a known answer any more".to_owned());
+    };
+    let looser = [
+        ("every_frames", is.every_frames > was.every_frames),
+        ("pictures", is.pictures > was.pictures),
+        ("found_percent", is.found_percent < was.found_percent),
+        ("beside_per_100", is.beside_per_100 > was.beside_per_100),
+    ];
+    let (param, _) = looser.into_iter().find(|(_, looser)| *looser)?;
+    Some(format!("probe.{param} is looser"))
 }
 
 fn cameras_and_models_widen(old: &CitySet, new: &CitySet, found: &mut Vec<Widening>) {

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
-use vaern_door::{Interface, Limits, Name, OutputRules, Size, guard};
+use vaern_door::{Digest, Interface, Limits, Name, OutputRules, Size, guard};
 
 use crate::PolicyError;
 use crate::place::{Place, line_of};
@@ -37,6 +37,8 @@ pub struct Profile {
     pub swap: SwapRule,
     /// How much a release is expected to find. Nobody is alarmed where the profile does not say.
     pub expected: Option<Expected>,
+    /// Pictures with a known answer that a release in operation is shown. None where the profile does not say.
+    pub probe: Option<ProbeRule>,
     /// Whether a node may run whose memory could reach a disk: swap, a core file, a hibernation image. Not where the profile does not say.
     pub memory_may_reach_disk: bool,
 }
@@ -52,6 +54,25 @@ pub struct Expected {
     pub least_per_100: u32,
     /// Objects for each hundred frames, at most.
     pub most_per_100: u32,
+}
+
+/// Pictures with a known answer that a release in operation is shown among the frames of the street (ANS-02). Where it finds less of what is
+/// known to be there, or more that is not, a node says so; nothing stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ProbeRule {
+    /// Digest of `probes.toml`, the list of the pictures and of what is in them. The pictures are the city's and the nodes'; no vendor has them.
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub list: Digest,
+    /// Frames seen from one picture to the next, on average.
+    pub every_frames: u32,
+    /// Pictures over which it is judged.
+    pub pictures: u32,
+    /// Of what is known to be there, found in percent, at least.
+    pub found_percent: u16,
+    /// Finds beside it for each hundred pictures, at most.
+    pub beside_per_100: u32,
 }
 
 /// What a new release has to show on a node before and after it takes another's place. A node may ask for more, never for less.
@@ -151,6 +172,8 @@ pub(crate) struct ProfileFile {
     swap: SwapRule,
     /// How much a release is expected to find. Left out, nobody is alarmed.
     expected: Option<Expected>,
+    /// Pictures with a known answer. Left out, none is shown.
+    probe: Option<ProbeRule>,
     /// What keeps the memory of a node from a disk. Left out, it must not be able to reach one.
     #[serde(default)]
     memory: MemoryFile,
@@ -281,6 +304,7 @@ impl Profile {
             max_stale_hours: wire.staleness.max_hours,
             swap: wire.swap,
             expected: wire.expected,
+            probe: wire.probe,
             memory_may_reach_disk: wire.memory.may_reach_disk,
         })
     }
@@ -334,6 +358,13 @@ impl ProfileFile {
         within(s.failures.into(), 0..=1_000, "swap.failures", "0 to 1000")?;
         within(s.slower_percent.into(), 100..=10_000, "swap.slower_percent", "100 to 10000")?;
         within(s.watch_frames.into(), 1..=100_000, "swap.watch_frames", "1 to 100000")?;
+        if let Some(p) = &self.probe {
+            // A picture for each four frames at most: what is looked at is the street.
+            within(p.every_frames.into(), 4..=1_000_000, "probe.every_frames", "4 to 1000000")?;
+            within(p.pictures.into(), 1..=10_000, "probe.pictures", "1 to 10000")?;
+            within(p.found_percent.into(), 0..=100, "probe.found_percent", "0 to 100")?;
+            within(p.beside_per_100.into(), 0..=100_000, "probe.beside_per_100", "0 to 100000")?;
+        }
         let Some(e) = &self.expected else { return Ok(()) };
         within(e.frames.into(), 1..=1_000_000, "expected.frames", "1 to 1000000")?;
         within(e.most_per_100.into(), 0..=100_000, "expected.most_per_100", "0 to 100000")?;

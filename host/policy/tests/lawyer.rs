@@ -95,6 +95,46 @@ fn every_other_way_to_give_more_is_seen_too() {
 }
 
 #[test]
+fn ans_02n_less_supervision_by_pictures_with_a_known_answer_is_a_widening_and_ans_02p_more_is_none() {
+    let list = format!("sha256:{}", "a".repeat(64));
+    let probe = format!(
+        "[probe]\nlist = \"{list}\"\nevery_frames = 200\npictures = 20\nfound_percent = 70\nbeside_per_100 = 50\n\n[expected]"
+    );
+    let before = with(files(), EDGE, "[expected]", &probe);
+    let old = CitySet::of(before.clone()).unwrap();
+    assert_eq!(old.may_follow(city()).unwrap(), [], "more supervision gives nothing to anybody");
+    for (from, to) in [
+        ("every_frames = 200", "every_frames = 201"),
+        ("pictures = 20", "pictures = 21"),
+        ("found_percent = 70", "found_percent = 69"),
+        ("beside_per_100 = 50", "beside_per_100 = 51"),
+        (probe.as_str(), "[expected]"),
+    ] {
+        let refused = CitySet::of(with(before.clone(), EDGE, from, to)).unwrap().may_follow(&old).unwrap_err();
+        assert_eq!(refused.krav().0, "ANS-02", "{to}");
+    }
+    for (from, to) in [
+        ("every_frames = 200", "every_frames = 100"),
+        ("pictures = 20", "pictures = 10"),
+        ("found_percent = 70", "found_percent = 80"),
+        ("beside_per_100 = 50", "beside_per_100 = 0"),
+        (list.as_str(), &list.replace("aa", "bb")),
+    ] {
+        let stricter = CitySet::of(with(before.clone(), EDGE, from, to)).unwrap();
+        assert_eq!(stricter.may_follow(&old).unwrap(), [], "{to}");
+    }
+    for (from, to) in [
+        ("every_frames = 200", "every_frames = 3"),
+        ("pictures = 20", "pictures = 0"),
+        ("found_percent = 70", "found_percent = 101"),
+        ("beside_per_100 = 50", "beside_per_100 = 100_001"),
+        ("sha256:a", "sha256:A"),
+    ] {
+        assert!(CitySet::of(with(before.clone(), EDGE, from, to)).is_err(), "{to}");
+    }
+}
+
+#[test]
 fn pol_03n_a_wider_set_without_a_new_krav_version_is_refused() {
     let longer = with(files(), EDGE, "evidence_days = 7", "evidence_days = 30");
     // A new version of another krav decides nothing.

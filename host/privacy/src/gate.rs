@@ -3,7 +3,7 @@
 //! Each step consumes the answer of the one before it, and only this module can make those answers:
 //! [`Capture`] → [`Located`] → [`Fenced`] → [`RawFrame`] + [`DetectionsProof`] → [`ClearFrame`].
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -126,6 +126,7 @@ pub struct Gate {
     detectors: Detectors,
     purpose: Option<Name>,
     limits: CollectionLimits,
+    probes: BTreeSet<Digest>,
     tracks: Mutex<BTreeMap<Name, Track>>,
     replays: Mutex<Replays>,
     collected: Mutex<Collected>,
@@ -151,6 +152,7 @@ impl Gate {
             detectors,
             purpose: None,
             limits: CollectionLimits::default(),
+            probes: BTreeSet::new(),
             tracks: Mutex::default(),
             replays: Mutex::default(),
             collected: Mutex::default(),
@@ -169,6 +171,13 @@ impl Gate {
     #[must_use]
     pub fn limited(mut self, limits: CollectionLimits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// The same gate, which knows these pictures by their digests: the city's own, whose answer is known (ANS-02).
+    #[must_use]
+    pub fn knowing(mut self, probes: BTreeSet<Digest>) -> Self {
+        self.probes = probes;
         self
     }
 
@@ -269,6 +278,27 @@ impl Gate {
         };
         self.lock_collected().check(&self.limits, position.as_ref())?;
         Ok(Fenced { located, position })
+    }
+
+    /// Lets a picture through that was taken nowhere, because the city made it: one that this gate knows by its digest, and no other. From
+    /// here on it is decoded, searched and masked as a frame of the camera that it is said to be from; no track, no replay and no place is
+    /// remembered of it.
+    ///
+    /// # Errors
+    /// [`Refusal::UnlocatedNotAllowed`] for a picture that this gate does not know; the others as [`Gate::locate`].
+    pub fn probe(&self, capture: Capture, now: Timestamp) -> Result<Fenced, Refusal> {
+        let digest = capture.digest();
+        if guard::stands("privacy.probe") && !self.probes.contains(&digest) {
+            return Err(Refusal::UnlocatedNotAllowed);
+        }
+        if capture.bytes().len() as u64 > self.policy.max_bytes() {
+            return Err(Refusal::TooLarge(Bound::Bytes));
+        }
+        let (header, facts) = self.read_headers(&capture)?;
+        let camera = Some(self.cameras.resolve(capture.camera(), facts.model.as_deref())?.id.clone());
+        let orientation = facts.orientation;
+        let located = Located { capture, digest, header, orientation, camera, position: None, judged: now };
+        Ok(Fenced { located, position: None })
     }
 
     /// Decodes the picture, once.

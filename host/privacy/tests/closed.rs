@@ -16,6 +16,7 @@ use common::{
     policy_text, seen, size, street,
 };
 use jpeg_encoder::SamplingFactor;
+use vaern_door::Digest;
 use vaern_privacy::{
     CameraError, CameraProfile, CameraSet, Capture, DetectorsError, Gate, MaskingFault, MaskingPolicy, NoFix,
     PeopleClass, PolicyError, Position, Refusal,
@@ -236,6 +237,32 @@ fn min_04n_unlocated_captures_need_an_evaluation_policy() {
     assert_eq!(refused, Refusal::UnlocatedNotAllowed);
     let admitted = evaluation_gate(Act::See(vec![])).admit(Capture::unlocated(bytes), now()).unwrap();
     assert!(admitted.position.is_none() && !admitted.receipt.located);
+}
+
+#[test]
+fn min_04n_a_picture_that_the_gate_does_not_know_is_no_probe_and_ans_02p_one_that_it_knows_is_masked_and_forgotten() {
+    let act = || Act::See(vec![seen(PeopleClass::Face, 24.0, 16.0, 48.0, 40.0)]);
+    let from = |bytes: &[u8]| Capture::unlocated(bytes.to_vec()).from_camera(Some(name("test-cam")));
+    let (known, street) = (picture(&Exif { error_m: Some(3), ..Exif::default() }), picture(&Exif::default()));
+    let gate = gate(act()).knowing([Digest::of(&known)].into());
+    // The way without a place is open to what the city listed, and to nothing that a camera took.
+    assert_eq!(gate.probe(from(&street), now()).unwrap_err(), Refusal::UnlocatedNotAllowed);
+    assert_eq!(gate.probe(from(&known[..known.len() - 1]), now()).unwrap_err(), Refusal::UnlocatedNotAllowed);
+    let stray = Capture::unlocated(known.clone()).from_camera(Some(name("nobody-knows-it")));
+    assert_eq!(gate.probe(stray, now()).unwrap_err(), Refusal::UnknownCamera);
+    // As often as it is shown: masked like the frame that has a place, and neither a replay nor a way of the vehicle.
+    let located = gate.admit(capture(street), now()).unwrap();
+    for _ in 0..3 {
+        let fenced = gate.probe(from(&known), now()).unwrap();
+        assert!(fenced.position().is_none());
+        let raw = gate.decode(fenced).unwrap();
+        let proof = gate.search(&raw).unwrap();
+        let (clear, receipt) = gate.mask(raw, proof).unwrap();
+        assert_eq!(clear.rgb(), located.frame.rgb());
+        assert_eq!(receipt.masked_fraction, located.receipt.masked_fraction);
+        assert!(receipt.masked_fraction > 0.0);
+    }
+    assert!(gate.admit(capture(known), now()).is_ok(), "the same bytes from the street are not replayed");
 }
 
 #[test]

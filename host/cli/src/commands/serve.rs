@@ -12,6 +12,7 @@ use vaern_node::live::config::{Backend, NodeConfig};
 use vaern_node::live::{
     Captures, Chain, ChainParts, Condition, EvidenceBook, LogBook, MemoryReport, Parts, Positions, Served, serve,
 };
+use vaern_node::probes::ProbeSet;
 use vaern_policy::PolicySet;
 use vaern_record::evidence::{Evidence, Kind};
 
@@ -106,6 +107,8 @@ fn parts(config: &NodeConfig, memory: MemoryReport, over: Arc<AtomicBool>, outpu
         wall,
         build,
     })?;
+    let probes = config.probes.as_ref().map(|part| files::open_dir("picture", &part.folder)).transpose()?;
+    let probes = ProbeSet::open(probes.as_ref(), &set)?;
     let built = gate::gate(&set, &engine, opened.as_ref(), output)?;
     let listener = config.metrics.map(|metrics| {
         TcpListener::bind(metrics.listen)
@@ -118,6 +121,7 @@ fn parts(config: &NodeConfig, memory: MemoryReport, over: Arc<AtomicBool>, outpu
         captures: captures(config)?,
         positions: positions(config, output)?,
         evidence: evidence(config, &set, &built)?,
+        probes,
         built,
         memory,
         state,

@@ -17,6 +17,7 @@ mod evidence;
 mod later;
 mod memory;
 mod orders;
+mod probes;
 mod proposals;
 mod sources;
 

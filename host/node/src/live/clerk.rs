@@ -22,6 +22,7 @@ use super::inbox::{Shelf, Taken};
 use super::journal::{Journal, JournalError, Looked, OpenWindow, Pace, Risk, Stop};
 use super::logbook::{ClerkError, LogBook};
 use super::metrics::Status;
+use super::probe::{Answer, Tally};
 use super::row::Row;
 use super::schedule::Schedule;
 use super::seat::Seat;
@@ -89,6 +90,8 @@ pub(crate) enum Told {
     TurnedDown { release: Digest, reason: &'static str, for_good: bool },
     /// Somebody asked to try it again.
     Forgiven(Digest),
+    /// The seated release was shown a picture with a known answer, or could not be.
+    Probed(Arc<Seat>, Result<Answer, Refusal>),
 }
 
 /// What the clerk works with.
@@ -119,7 +122,8 @@ pub(crate) struct Clerk<'a> {
     /// Objects of the open window that are beyond the release's share of evidence.
     pub(super) beyond: u64,
     pace: Pace,
-    drift: Option<Drift>,
+    pub(super) drift: Option<Drift>,
+    pub(super) tally: Option<Tally>,
     ledger: DurableLedger,
     capture_ms: i64,
     pub(super) seat: Option<Arc<Seat>>,
@@ -144,7 +148,8 @@ impl<'a> Clerk<'a> {
         // What the vendors said before the restart is not forgotten, and a ledger that cannot be read is no empty one.
         let state = desk.state.try_clone().map_err(LedgerError::Io)?;
         let (ledger, pace) = (DurableLedger::open(state, &output)?, journal.pace()?);
-        let drift = desk.rules.set.profile.expected.map(Drift::new);
+        let profile = &desk.rules.set.profile;
+        let (drift, tally) = (profile.expected.map(Drift::new), profile.probe.map(Tally::new));
         let mut clerk = Self {
             desk,
             log,
@@ -153,6 +158,7 @@ impl<'a> Clerk<'a> {
             beyond: 0,
             pace,
             drift,
+            tally,
             ledger,
             capture_ms: 0,
             seat: None,
@@ -270,6 +276,7 @@ impl<'a> Clerk<'a> {
             Told::Forgiven(release) => {
                 self.try_until(|clerk| Ok(clerk.journal()?.forgive(release)?));
             }
+            Told::Probed(seat, answer) => self.probed(&seat, answer),
         }
     }
 
@@ -340,20 +347,6 @@ impl<'a> Clerk<'a> {
         Written { taken, row, spot, evidence }
     }
 
-    fn watch_for_drift(&mut self, objects: u64) {
-        let Some(drift) = &mut self.drift else { return };
-        let Some(judged) = drift.note(objects) else { return };
-        let (figures, expected) = (&self.desk.status.figures, drift.expected());
-        figures.objects_per_100.store(judged.per_100, Ordering::Relaxed);
-        figures.drifts.store(u64::from(judged.drifts), Ordering::Relaxed);
-        if judged.drifts {
-            self.desk.status.alarm(format!(
-                "drift: {} objects for each hundred of the last {} frames seen; {} to {} are expected (ANS-02)",
-                judged.per_100, expected.frames, expected.least_per_100, expected.most_per_100
-            ));
-        }
-    }
-
     /// What may be kept of a result: nothing that was found while the node was stopped, and nothing beyond the vendor's budget.
     fn released(&mut self, mut result: FrameResult) -> FrameResult {
         if let FrameResult::Seen(_) = result
@@ -421,7 +414,7 @@ impl<'a> Clerk<'a> {
     }
 
     /// Tries until it is written, or the node ends.
-    fn try_until<T>(&mut self, mut work: impl FnMut(&mut Self) -> Result<T, ClerkError>) -> Option<T> {
+    pub(super) fn try_until<T>(&mut self, mut work: impl FnMut(&mut Self) -> Result<T, ClerkError>) -> Option<T> {
         while !self.given_up {
             match work(self) {
                 Ok(done) => {

@@ -52,6 +52,8 @@ pub struct NodeConfig {
     pub position: PositionPart,
     /// Evidence of what is found. Left out, none is kept.
     pub evidence: Option<EvidencePart>,
+    /// Pictures with a known answer, where the signed profile asks for them.
+    pub probes: Option<ProbesPart>,
     /// Which engine runs models.
     #[serde(default)]
     pub engine: EnginePart,
@@ -205,6 +207,14 @@ pub struct EvidencePart {
     pub folder: PathBuf,
     /// Key of the store (`vaern evidence new-key`), on another disk.
     pub key: PathBuf,
+}
+
+/// `[probes]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProbesPart {
+    /// The folder that the city made: `probes.toml` and the pictures that it lists.
+    pub folder: PathBuf,
 }
 
 /// What happens when captures come faster than they are worked on.

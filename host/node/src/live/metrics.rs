@@ -97,6 +97,14 @@ figures! {
     objects_per_100: "gauge" "vaern_objects_per_100_frames",
     /// 1 while that is outside of what the city expects.
     drifts: "gauge" "vaern_drift",
+    /// Pictures with a known answer that the release was shown.
+    probes: "counter" "vaern_probes_total",
+    /// What the release found of what is known to be in them, in percent, over the last that were judged.
+    probe_found: "gauge" "vaern_probe_found_percent",
+    /// What it found beside it, for each hundred of them.
+    probe_beside: "gauge" "vaern_probe_beside_per_100",
+    /// 1 while that is worse than the city approved.
+    probe_fails: "gauge" "vaern_probe_fails",
     /// Captures that wait for a thread.
     waiting: "gauge" "vaern_waiting_captures",
     /// Windows closed: each a run in the log.

@@ -52,10 +52,15 @@ pub(crate) struct Told {
     pub(crate) rate: u16,
     /// Captures that wait at most.
     pub(crate) waiting: u16,
+    /// Frames of the street for each account of pictures with a known answer, at least. None where none is shown.
+    pub(crate) account: Option<u64>,
 }
 
 /// A moment that is not on a schedule can be told apart to a millisecond within its hour.
 const MOMENT_BITS: f64 = 22.0;
+
+/// An account of pictures with a known answer: 0 to 100 percent found, 0 to 100,000 beside for each hundred pictures, and whether that is an alarm.
+const ACCOUNT_BITS: f64 = 25.0;
 
 /// Captures per second that a camera delivers at most, seen or dropped.
 const ARRIVING: f64 = 120.0;
@@ -76,7 +81,10 @@ pub(crate) fn timing_bits(told: Told) -> f64 {
     let early = told.frames.map_or(0.0, |frames| rate * 3_600.0 / f64::from(frames.max(1)) * MOMENT_BITS);
     // The longest time in clear is told as a power of two of microseconds.
     let figures = told.figures.map_or(0.0, |s| s.per_hour() * (per_tick(s) + 5.0));
-    windows + early + figures
+    // An alarm is told at once, and so is its leaf. Which frames a plugin answers otherwise is its own to choose.
+    let accounts =
+        told.account.map_or(0.0, |frames| rate * 3_600.0 / frames.max(1) as f64 * (MOMENT_BITS + ACCOUNT_BITS));
+    windows + early + figures + accounts
 }
 
 #[cfg(test)]
@@ -95,6 +103,7 @@ mod tests {
         figures: Some(Schedule { every_ms: 60_000 }),
         rate: 10,
         waiting: 32,
+        account: None,
     };
 
     #[test]
@@ -104,6 +113,9 @@ mod tests {
         let hasty = timing_bits(Told { figures: Some(Schedule::every_ms(1_000)), ..HOUR });
         assert!(hasty > 20_000.0, "every second is no schedule for a budget of 20,000: {hasty}");
         assert!(timing_bits(Told { frames: Some(40), ..HOUR }) > bits + 15_000.0);
+        // Pictures with a known answer: one for each 200 frames, judged over 20.
+        let probed = timing_bits(Told { account: Some(2_000), ..HOUR });
+        assert!(probed > bits + 800.0 && probed < bits + 1_000.0, "{probed}");
     }
 
     /// What an observer reads who polls every millisecond: when the told value changes, and to what.

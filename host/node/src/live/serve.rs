@@ -25,6 +25,7 @@ use super::logbook::{ClerkError, LogBook};
 use super::memory::JudgedMemory;
 use super::metrics::{Condition, Health, Status};
 use super::orders::{self, OrderError};
+use super::probe::Rota;
 use super::schedule::{self, Schedule};
 use super::service::{Phase, Service, afloat};
 use super::source::{Camera, Located, Patience, Positions, Source};
@@ -33,6 +34,7 @@ use super::worker::{self, Floor, Intake};
 use crate::coverage;
 use crate::gate::Built;
 use crate::outcome::Place;
+use crate::probes::ProbeSet;
 
 /// What a service is made of.
 pub struct Parts {
@@ -48,6 +50,8 @@ pub struct Parts {
     pub positions: Positions,
     /// Evidence of what is found, where it is kept.
     pub evidence: Option<EvidenceBook>,
+    /// Pictures with a known answer, where the signed profile asks for them.
+    pub probes: Option<ProbeSet>,
     /// The node's state.
     pub state: Dir,
     /// Where results go.
@@ -173,6 +177,7 @@ pub fn serve(parts: Parts) -> Result<Served, LiveError> {
         captures,
         positions,
         evidence,
+        probes,
         state,
         out,
         workers,
@@ -194,7 +199,9 @@ pub fn serve(parts: Parts) -> Result<Served, LiveError> {
     let profile = &rules.set.profile;
     let outlines: Vec<_> = built.gate.fences().fences().iter().flat_map(vaern_privacy::Fence::outlines).collect();
     let bits_per_hour = left_of_the_budget(profile, window, figures, source.waiting, &outlines)?;
-    let built = built.in_operation(profile);
+    let mut built = built.in_operation(profile);
+    built.gate = built.gate.knowing(probes.as_ref().map(ProbeSet::digests).unwrap_or_default());
+    let rota = probes.zip(profile.probe).map(|(set, rule)| Rota::new(set, &rule));
     for (camera, place) in journal.pace()?.into_iter().filter(|_| guard::stands("node.pace")) {
         // A place that cannot be one was not written by this program; the limits begin anew.
         if let Some(position) = position(&place) {
@@ -242,8 +249,14 @@ pub fn serve(parts: Parts) -> Result<Served, LiveError> {
     };
     let clerk = Clerk::new(desk, log, journal, evidence)?;
     let (tell, told) = channel();
-    let floor =
-        Floor { gate: &built.gate, control: &control, dispatcher: &dispatcher, trials: &trials, evidence: keeps };
+    let floor = Floor {
+        gate: &built.gate,
+        control: &control,
+        dispatcher: &dispatcher,
+        trials: &trials,
+        probes: rota.as_ref(),
+        evidence: keeps,
+    };
     let ended = AtomicBool::new(false);
     let delay = SignedDuration::from_millis(source.delay_ms.into());
     let mut service = Service {
@@ -309,8 +322,10 @@ fn left_of_the_budget(
 ) -> Result<u32, LiveError> {
     let allowed = profile.output.bits_per_hour;
     let windows = Schedule::every_ms(u64::from(window.minutes) * 60_000);
-    let told =
-        schedule::Told { windows, frames: window.frames, figures, rate: profile.rates.frames_per_second, waiting };
+    // The pictures come half as far apart as the profile says, at the nearest.
+    let account = profile.probe.map(|rule| u64::from(rule.every_frames / 2) * u64::from(rule.pictures));
+    let rate = profile.rates.frames_per_second;
+    let told = schedule::Told { windows, frames: window.frames, figures, rate, waiting, account };
     let bits = (schedule::timing_bits(told) + coverage::bits_per_day(outlines) / 24.0).ceil() as u32;
     match allowed.checked_sub(bits) {
         Some(left) if left > 0 => Ok(left),

@@ -75,14 +75,26 @@ impl Looked {
         let found = seen.objects.iter().map(|object| (object.label.clone(), share(object.rect)));
         Self { found: found.collect(), took }
     }
+
+    /// What is known to be in a picture.
+    pub(crate) const fn known(found: Vec<(Label, [f64; 4])>) -> Self {
+        Self { found, took: Duration::ZERO }
+    }
+
+    /// Objects in it.
+    pub(crate) const fn count(&self) -> u32 {
+        self.found.len() as u32
+    }
 }
 
 /// How far two answers to one frame agree, from 0 to 1: objects of the same class whose boxes overlap, as a share of all.
 pub(crate) fn agreement(one: &Looked, other: &Looked) -> f64 {
     let most = one.found.len().max(other.found.len());
-    if most == 0 {
-        return 1.0;
-    }
+    if most == 0 { 1.0 } else { f64::from(partners(one, other)) / most as f64 }
+}
+
+/// Objects of the one that have a partner of their own in the other: of the same class, with a box that overlaps.
+pub(crate) fn partners(one: &Looked, other: &Looked) -> u32 {
     let mut free: Vec<&(Label, [f64; 4])> = other.found.iter().collect();
     let mut same = 0_u32;
     for (label, rect) in &one.found {
@@ -95,7 +107,7 @@ pub(crate) fn agreement(one: &Looked, other: &Looked) -> f64 {
             same += 1;
         }
     }
-    f64::from(same) / most as f64
+    same
 }
 
 /// Intersection over union.

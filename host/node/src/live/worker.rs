@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use vaern_door::{Blame, Krav, Name};
@@ -12,15 +12,17 @@ use vaern_privacy::{ClearFrame, Fenced, Gate, PictureKind};
 use vaern_sandbox::Runner;
 
 use super::clerk::{Settled, Told};
-use super::control::Control;
+use super::control::{Control, STOPPED};
 use super::dispatch::Dispatcher;
 use super::inbox::{Held, Shelf, Taken, claims};
+use super::probe::{self, Answer, Rota};
 use super::seat::Seat;
 use super::source::{Arrived, Content, Located};
 use super::swap::{Looked, Trials};
 use crate::keeper::{self, Crops};
 use crate::outcome::{FrameResult, Refusal, SeenFrame};
 use crate::pipeline::{from_gate, host_fault, look, place};
+use crate::probes::Probe;
 
 /// A capture that was dropped because more came than could be worked on.
 pub(crate) const OVERLOAD: &str = "overload";
@@ -100,6 +102,8 @@ pub(crate) struct Floor<'a> {
     pub(crate) control: &'a Control,
     pub(crate) dispatcher: &'a Dispatcher<Waiting, Seat>,
     pub(crate) trials: &'a Trials,
+    /// Pictures with a known answer, where the profile asks for them.
+    pub(crate) probes: Option<&'a Rota>,
     /// Whether a crop of each object is taken for evidence.
     pub(crate) evidence: bool,
 }
@@ -126,6 +130,8 @@ pub(crate) fn work(floor: &Floor<'_>, tell: &Sender<Told>) {
             Err(refusal) => (FrameResult::Refused(refusal), Crops::default(), None),
         };
         floor.trials.saw(&seat, &result);
+        let due = floor.probes.filter(|_| matches!(result, FrameResult::Seen(_))).and_then(Rota::due);
+        let due = due.map(|probe| (probe, camera.clone()));
         let settled = Settled { ticket, taken, seat: Some(Arc::clone(&seat)), result, camera, crops };
         if tell.send(Told::Settled(Box::new(settled))).is_err() {
             return;
@@ -134,6 +140,36 @@ pub(crate) fn work(floor: &Floor<'_>, tell: &Sender<Told>) {
         if let Some((clear, looked)) = rest {
             floor.trials.show(clear, looked);
         }
+        if let Some((probe, camera)) = due {
+            let answer = catch_unwind(AssertUnwindSafe(|| answer(floor, probe, camera, &seat, &mut hand)));
+            let answer = answer.unwrap_or_else(|_| {
+                hand = None;
+                Err(host_fault("a fault in the program itself"))
+            });
+            // A node that was stopped meanwhile shows nothing, and that is no answer.
+            if answer.as_ref().err().is_some_and(|refusal| refusal.reason == STOPPED) {
+                continue;
+            }
+            if tell.send(Told::Probed(seat, answer)).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Shows the release a picture whose answer is known. What it fails at, it did not find; what the gate or the host fails at says nothing of it.
+fn answer(
+    floor: &Floor<'_>,
+    probe: &Probe,
+    camera: Option<Name>,
+    seat: &Arc<Seat>,
+    hand: &mut Option<Hand>,
+) -> Result<Answer, Refusal> {
+    let fenced = probe::fenced(floor.gate, probe, camera, floor.control.time())?;
+    match shown(floor, fenced, seat, hand) {
+        Ok(Shown { seen, took, .. }) => Ok(Answer::of(&probe.known, &Looked::of(&seen, took))),
+        Err(refusal) if refusal.blame == Blame::Vendor => Ok(Answer::none(&probe.known)),
+        Err(refusal) => Err(refusal),
     }
 }
 
@@ -145,7 +181,25 @@ fn see(
     seat: &Arc<Seat>,
     hand: &mut Option<Hand>,
 ) -> Result<(Box<SeenFrame>, Crops, Rest), Refusal> {
-    let (place, first) = (fenced.position().map(place), keeper::first_day(&fenced));
+    let first = keeper::first_day(&fenced);
+    let Shown { clear, scaled, seen, took } = shown(floor, fenced, seat, hand)?;
+    let crops = if floor.evidence { keeper::crops(&scaled, &seen.objects, first)? } else { Crops::default() };
+    let rest = floor.trials.wants(seat).then(|| (clear, Looked::of(&seen, took)));
+    Ok((seen, crops, rest))
+}
+
+/// A frame that the seated release has looked at.
+struct Shown {
+    clear: ClearFrame,
+    scaled: ClearFrame,
+    seen: Box<SeenFrame>,
+    took: Duration,
+}
+
+/// Through the gate and to the seated release: one way for a frame of the street and for a picture whose answer is known, so that the release
+/// cannot tell them apart by it.
+fn shown(floor: &Floor<'_>, fenced: Fenced, seat: &Arc<Seat>, hand: &mut Option<Hand>) -> Result<Shown, Refusal> {
+    let place = fenced.position().map(place);
     floor.control.permit()?;
     let raw = floor.gate.decode(fenced).map_err(|r| from_gate(&r))?;
     let proof = floor.gate.search(&raw).map_err(|r| from_gate(&r))?;
@@ -170,9 +224,7 @@ fn see(
     let took = begun.elapsed();
     // What was found while the node was stopped is not found (UPD-12).
     floor.control.permit()?;
-    let crops = if floor.evidence { keeper::crops(&scaled, &seen.objects, first)? } else { Crops::default() };
-    let rest = floor.trials.wants(seat).then(|| (clear, Looked::of(&seen, took)));
-    Ok((seen, crops, rest))
+    Ok(Shown { clear, scaled, seen, took })
 }
 
 /// The runner of the seated release. One of another release goes back to it: it may come back.

@@ -468,5 +468,7 @@ words! {
         FloorUnreadable,
         /// A release was refused after its approval.
         ReleaseRefused,
+        /// A release in operation did worse than was approved, at pictures whose answer is known (ANS-02).
+        QualityFailed,
     }
 }

@@ -100,6 +100,7 @@ impl NodeConfig {
             &mut self.log.key,
         ];
         let evidence = self.evidence.iter_mut().flat_map(|part| [&mut part.folder, &mut part.key]);
+        let evidence = evidence.chain(self.probes.iter_mut().map(|part| &mut part.folder));
         let paths = paths.into_iter().chain(&mut self.source.folder).chain(&mut self.position.track).chain(evidence);
         for path in paths.chain(&mut self.rules.trust).chain(&mut self.releases.root).chain(&mut self.engine.models) {
             *path = base.join(&*path);
