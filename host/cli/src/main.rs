@@ -97,6 +97,9 @@ enum Command {
     /// The transparency log: verify it offline, show its leaves, prove one of them.
     #[command(subcommand)]
     Audit(commands::audit::Command),
+    /// For the city and whoever examines it: everything that shows that the rules were kept, checked again offline.
+    #[cfg(feature = "compiler")]
+    Recheck(Box<commands::recheck::Args>),
     /// For the city: check, explain, compare and sign policy directories.
     #[command(subcommand)]
     Policy(commands::policy::Command),
@@ -149,6 +152,8 @@ fn main() -> ExitCode {
         Command::Replay(args) => commands::replay::run(&args, &output),
         Command::Insight(args) => commands::insight::run(&args, &output),
         Command::Audit(command) => commands::audit::run(&command, &output),
+        #[cfg(feature = "compiler")]
+        Command::Recheck(args) => commands::recheck::run(&args, &output),
         Command::Policy(command) => commands::policy::run(&command, &output),
         Command::Worker(args) => return commands::worker::run(args),
         Command::Catalogue(command) => commands::catalogue::run(&command, &output),

@@ -77,19 +77,28 @@ struct Held {
 
 impl Key {
     fn find(&self, dir: Option<&Path>) -> Result<Held, Failure> {
-        let text = match (&self.key, dir) {
-            (Some(text), _) if text.contains('+') && !Path::new(text).exists() => text.clone(),
-            (Some(file), _) => line("log key", Path::new(file))?,
-            (None, Some(dir)) => line("log key", &dir.join(KEY_FILE))?,
+        let key = match (&self.key, dir) {
+            (Some(given), _) => given_key(given)?,
+            (None, Some(dir)) => line("log key", &dir.join(KEY_FILE))?.trim().parse()?,
             (None, None) => {
                 return Err(Failure::usage("a proof is checked against the key of its log").mend("name it with --key"));
             }
         };
-        Ok(Held { key: text.trim().parse()?, pinned: self.key.is_some() })
+        Ok(Held { key, pinned: self.key.is_some() })
     }
 }
 
-fn line(what: &str, path: &Path) -> Result<String, Failure> {
+/// A log's key as somebody gives it: the key itself, or a file that holds it.
+pub(crate) fn given_key(given: &str) -> Result<VerifierKey, Failure> {
+    let text = match given.contains('+') && !Path::new(given).exists() {
+        true => given.to_owned(),
+        false => line("log key", Path::new(given))?,
+    };
+    Ok(text.trim().parse()?)
+}
+
+/// A file of one line.
+pub(crate) fn line(what: &str, path: &Path) -> Result<String, Failure> {
     let bytes = files::read(what, path, MAX_LINE)?;
     String::from_utf8(bytes).map_err(|_| Failure::usage(format!("the {what} `{}` is not text", path.display())))
 }
@@ -261,7 +270,7 @@ fn kind_key(value: &serde_json::Value) -> &str {
     value.as_object().and_then(|map| map.keys().next()).map_or("", String::as_str)
 }
 
-fn when(seconds: u64) -> String {
+pub(crate) fn when(seconds: u64) -> String {
     let time = i64::try_from(seconds).ok().and_then(|s| Timestamp::from_second(s).ok());
     time.map_or_else(|| format!("second {seconds}"), |time| time.to_string())
 }

@@ -30,6 +30,8 @@ pub(crate) mod plugin;
 pub(crate) mod policy;
 pub(crate) mod proposals;
 #[cfg(feature = "compiler")]
+pub(crate) mod recheck;
+#[cfg(feature = "compiler")]
 pub(crate) mod register;
 pub(crate) mod registry;
 pub(crate) mod replay;

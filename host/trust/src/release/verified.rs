@@ -147,21 +147,31 @@ impl Release<Verified> {
     /// no result at all. Of several one that holds is enough.
     ///
     /// # Errors
-    /// [`ReleaseError::TestResult`] with the reason of the last result looked at: it is about another release, is not as it was
-    /// signed, is of another catalogue, or failed.
+    /// As [`Release::bearing`].
     pub fn borne_by(&self, trust: &TrustRoot, catalogue: &Version) -> Result<Option<TestResult>, ReleaseError> {
+        Ok(self.bearing(trust, catalogue)?.into_iter().next())
+    }
+
+    /// All conformance results that an approval under this version of the catalogue may rest on; none where the release carries no
+    /// result at all.
+    ///
+    /// # Errors
+    /// [`ReleaseError::TestResult`] where none holds, with the reason of the last one looked at: it is about another release, is not as it
+    /// was signed, is of another catalogue, or failed.
+    pub fn bearing(&self, trust: &TrustRoot, catalogue: &Version) -> Result<Vec<TestResult>, ReleaseError> {
         let subject = Subject { name: self.name.clone(), digest: self.digest };
-        let mut outcome = Ok(None);
+        let (mut bearing, mut last) = (Vec::new(), Ok(()));
         for envelope in &self.state.results {
-            outcome = result_of(envelope, &subject, trust).and_then(|result| {
+            let judged = result_of(envelope, &subject, trust).and_then(|result| {
                 result.bears(catalogue)?;
-                Ok(Some(result))
+                Ok(result)
             });
-            if outcome.is_ok() {
-                break;
+            match judged {
+                Ok(result) => bearing.push(result),
+                Err(error) => last = Err(error),
             }
         }
-        outcome.map_err(ReleaseError::TestResult)
+        if bearing.is_empty() { last.map(|()| bearing).map_err(ReleaseError::TestResult) } else { Ok(bearing) }
     }
 
     /// Checks that the city approved this release for `purpose`, and that the approval is in force at `now`.
