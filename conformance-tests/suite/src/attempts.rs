@@ -66,6 +66,13 @@ impl CityFile for Attempt {
     const PAYLOAD_TYPE: &'static str = "application/vnd.vaern.attempt.v1+json";
 }
 
+impl Attempt {
+    fn about(&self) -> About {
+        let (release, corpus, commitment) = (self.release, self.corpus, self.commitment);
+        About { vendor: self.vendor.clone(), release, corpus, commitment }
+    }
+}
+
 /// What an attempt is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct About {
@@ -88,6 +95,35 @@ pub struct Entered {
     pub of: u32,
     /// Digest of the ledger's line.
     pub line: Digest,
+}
+
+/// An attempt that was entered before.
+struct Known {
+    /// Which of its vendor's on this corpus.
+    attempt: u32,
+    /// Its line, from 0.
+    at: usize,
+}
+
+/// Whether an attempt is one that is known, or else how many its vendor used on this corpus, if one is left.
+fn judged(known: &[About], about: &About, of: u32) -> Result<Result<Known, u32>, AttemptError> {
+    let mine = |one: &About| one.vendor == about.vendor && one.corpus == about.corpus;
+    let mut used = 0_u32;
+    for (at, one) in known.iter().enumerate().filter(|(_, one)| mine(one)) {
+        used = used.saturating_add(1);
+        if one == about {
+            return Ok(Ok(Known { attempt: used, at }));
+        }
+    }
+    // A seed is told in a result, whatever corpus it was on.
+    let told = |one: &About| (&one.vendor, one.commitment) == (&about.vendor, about.commitment);
+    if known.iter().any(|one| told(one) && one.release != about.release) {
+        return Err(AttemptError::SeedKnown(about.vendor.clone()));
+    }
+    if used >= of && guard::stands("conformance.attempts") {
+        return Err(AttemptError::Spent { vendor: about.vendor.clone(), of });
+    }
+    Ok(Err(used))
 }
 
 /// A ledger that was read and holds.
@@ -149,6 +185,20 @@ impl Attempts {
         u32::try_from(own.count()).unwrap_or(u32::MAX)
     }
 
+    /// Says whether all of these could be entered, one after the other: nobody spends an attempt because another has none left.
+    ///
+    /// # Errors
+    /// [`AttemptError::Spent`], [`AttemptError::SeedKnown`].
+    pub fn may(&self, all: &[About], of: u32) -> Result<(), AttemptError> {
+        let mut known: Vec<About> = self.attempts().map(Attempt::about).collect();
+        for about in all {
+            if judged(&known, about, of)?.is_err() {
+                known.push(about.clone());
+            }
+        }
+        Ok(())
+    }
+
     /// Enters an attempt, if the vendor has one left: it is on disk before this returns. The same attempt again is not entered twice.
     ///
     /// # Errors
@@ -161,21 +211,15 @@ impl Attempts {
         at: Timestamp,
         of: u32,
     ) -> Result<Entered, AttemptError> {
+        let known: Vec<About> = self.attempts().map(Attempt::about).collect();
+        let used = match judged(&known, &about, of)? {
+            Ok(Known { attempt, at }) => {
+                let line = self.lines.get(at).map(|(_, line)| *line).ok_or(AttemptError::Chain(self.next()))?;
+                return Ok(Entered { attempt, of, line });
+            }
+            Err(used) => used,
+        };
         let About { vendor, release, corpus, commitment } = about;
-        let same = |(one, _): &&(Attempt, Digest)| one.vendor == vendor && one.corpus == corpus;
-        let mine: Vec<&(Attempt, Digest)> = self.lines.iter().filter(same).collect();
-        for ((one, line), attempt) in mine.iter().zip(1..) {
-            if one.commitment == commitment && one.release == release {
-                return Ok(Entered { attempt, of, line: *line });
-            }
-            if one.commitment == commitment {
-                return Err(AttemptError::SeedKnown(vendor));
-            }
-        }
-        let used = u32::try_from(mine.len()).unwrap_or(u32::MAX);
-        if used >= of && guard::stands("conformance.attempts") {
-            return Err(AttemptError::Spent { vendor, of });
-        }
         let (number, previous) = (self.next(), self.head());
         let attempt = Attempt { number, previous, vendor, release, corpus, commitment, at };
         let refused = |error| AttemptError::Signature(number, error);

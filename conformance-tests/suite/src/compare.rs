@@ -216,6 +216,17 @@ mod tests {
         unlike(|run| run.basis.bounds = Digest::of(b"other"), "set of rules");
         unlike(|run| run.basis.catalogue = Version::new("0.2.0").unwrap(), "set of rules");
         unlike(|run| run.engine = "onnxruntime".to_owned(), "engine");
+        let part = CorpusPart { digest: Digest::of(b"pictures"), pictures: 3, sealed: true };
+        unlike(|run| run.corpus = Some(CorpusPart { digest: Digest::of(b"x"), pictures: 3, sealed: true }), "corpus");
+        let on = |name, digest: &[u8]| {
+            let (mut run, asks) = run(name, 18);
+            run.corpus = Some(CorpusPart { digest: Digest::of(digest), ..part.clone() });
+            (run, asks)
+        };
+        // Two sealed collections of as many pictures are not the same ground.
+        let other = compare(&[on("b", b"pictures"), on("a", b"other pictures")]);
+        assert_eq!(other, Err(CompareError::Unlike("a".to_owned(), "corpus")));
+        assert_eq!(compare(&[on("b", b"pictures"), on("a", b"pictures")]).unwrap().corpus, Some(part.clone()));
         assert_eq!(compare(&[run("a", 1)]), Err(CompareError::TooFew));
         assert_eq!(compare(&[run("a", 1), run("a", 1)]), Err(CompareError::Twice("a".to_owned())));
         let mut partial = run("a", 1);

@@ -334,6 +334,13 @@ fn lev_09n_attempts_are_counted_for_each_vendor_alike_and_no_line_can_be_taken_o
         matches!(enter(about("a", 2, 1)), Err(AttemptError::SeedKnown(_))),
         "the seed was shown with another release"
     );
+    let elsewhere = About { corpus: Digest::of(b"another corpus"), ..about("a", 2, 1) };
+    assert!(matches!(enter(elsewhere), Err(AttemptError::SeedKnown(_))), "a seed is known on every corpus");
+    let may = |all: &[About]| Attempts::read(&dir(&temp), &trust).unwrap().may(all, 2);
+    assert!(may(&[about("a", 1, 1), about("a", 2, 2), about("b", 3, 2)]).is_ok(), "LEV-09P");
+    assert!(matches!(may(&[about("b", 3, 2), about("b", 4, 2)]), Err(AttemptError::SeedKnown(_))));
+    let many = [about("b", 3, 3), about("a", 2, 2), about("a", 3, 3)];
+    assert!(matches!(may(&many), Err(AttemptError::Spent { vendor, of: 2 }) if vendor.as_str() == "a"));
     assert_eq!(enter(about("a", 2, 2)).unwrap().attempt, 2);
     assert!(matches!(enter(about("a", 3, 3)), Err(AttemptError::Spent { of: 2, .. })));
     assert_eq!(enter(about("b", 3, 3)).unwrap().attempt, 1, "another vendor has as many");

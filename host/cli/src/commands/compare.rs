@@ -60,13 +60,10 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
     let corpus = corpus.transpose()?;
     let open = |path: &PathBuf| Ok(Candidate::open(&files::open_dir("release", path)?, trust.as_ref())?);
     let candidates = args.releases.iter().map(open).collect::<Result<Vec<_>, Failure>>()?;
-    // All attempts are entered before the first release sees a picture: who has none left stops the comparison before it begins. The
-    // same again is no new attempt.
-    let mut opened = Vec::new();
-    for candidate in &candidates {
-        let (vendor, digest) = (&candidate.manifest().vendor, candidate.digest());
-        opened.push(args.authority.open(vendor, digest, args.trust.as_deref(), args.key.as_ref())?);
-    }
+    // All attempts are entered before the first release sees a picture: who has none left stops the comparison before it begins, and
+    // then nobody has spent one. The same again is no new attempt.
+    let asked: Vec<_> = candidates.iter().map(|one| (&one.manifest().vendor, one.digest())).collect();
+    let opened = args.authority.open_each(&asked, args.trust.as_deref(), args.key.as_ref())?;
     let mut runs = Vec::new();
     for ((path, candidate), opened) in args.releases.iter().zip(&candidates).zip(&opened) {
         output.say(&format!("{} …", path.display()));

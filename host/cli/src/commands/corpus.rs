@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use cap_std::fs::OpenOptions;
+use cap_std::fs::{Dir, OpenOptions};
 use clap::Subcommand;
 use serde::Serialize;
 use vaern_conformance::{
@@ -12,7 +12,7 @@ use vaern_conformance::{
 use vaern_door::{Blame, Digest, Krav, Name, Size};
 use vaern_privacy::{CameraSet, FenceSet, Gate, MaskingPolicy};
 use vaern_record::evidence::Secret;
-use vaern_trust::{Authority, open_file, sign_file};
+use vaern_trust::{Authority, SigningKeyPair, TrustRoot, open_file, sign_file};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::commands::approve::signers;
@@ -355,6 +355,22 @@ pub(crate) struct Opened {
     pub(crate) part: vaern_conformance::AuthorityPart,
 }
 
+/// An attempt that could be entered: the commitment and the corpus hold.
+struct Ready {
+    sealed: Sealed,
+    opening: Opening,
+    commitment: Commitment,
+    about: About,
+}
+
+/// Where attempts are entered, and by whom.
+struct Desk {
+    ledger: Dir,
+    trust: TrustRoot,
+    pair: SigningKeyPair,
+    of: u32,
+}
+
 impl AuthorityArgs {
     /// Checks the commitment, enters the attempt, and only then opens the corpus.
     pub(crate) fn open(
@@ -364,17 +380,41 @@ impl AuthorityArgs {
         trust: Option<&Path>,
         sign: Option<&PathBuf>,
     ) -> Result<Option<Opened>, Failure> {
-        let (Some(sealed), Some(key), Some(committed), Some(seed), Some(ledger)) =
-            (&self.sealed, &self.corpus_key, &self.commitment, &self.seed_file, &self.attempts)
+        Ok(self.open_each(&[(vendor, release)], trust, sign)?.pop().flatten())
+    }
+
+    /// As [`AuthorityArgs::open`] for several releases: every attempt is entered, or none is.
+    pub(crate) fn open_each(
+        &self,
+        releases: &[(&Name, Digest)],
+        trust: Option<&Path>,
+        sign: Option<&PathBuf>,
+    ) -> Result<Vec<Option<Opened>>, Failure> {
+        let Some(desk) = self.desk(trust, sign)? else { return Ok(releases.iter().map(|_| None).collect()) };
+        let ready = |(vendor, release): &(&Name, Digest)| self.ready(&desk.trust, vendor, *release);
+        let ready = releases.iter().map(ready).collect::<Result<Vec<_>, Failure>>()?;
+        let abouts: Vec<About> = ready.iter().flatten().map(|one| one.about.clone()).collect();
+        Attempts::read(&desk.ledger, &desk.trust)?.may(&abouts, desk.of)?;
+        ready.into_iter().map(|one| one.map(|one| one.enter(&desk)).transpose()).collect()
+    }
+
+    fn desk(&self, trust: Option<&Path>, sign: Option<&PathBuf>) -> Result<Option<Desk>, Failure> {
+        let Some(ledger) = &self.attempts else { return Ok(None) };
+        let trust = trust_root(trust.ok_or_else(|| Failure::usage("--profile authority takes --trust"))?)?;
+        let sign = sign.ok_or_else(|| Failure::usage("--profile authority takes --key"))?;
+        let (_, pair) = signers(std::slice::from_ref(sign))?.pop().ok_or_else(|| Failure::usage("no key was given"))?;
+        let of = attempts_of_each().map_err(|e| Failure::internal(e.to_string()))?;
+        Ok(Some(Desk { ledger: files::make_dir("ledger", ledger)?, trust, pair, of }))
+    }
+
+    fn ready(&self, trust: &TrustRoot, vendor: &Name, release: Digest) -> Result<Option<Ready>, Failure> {
+        let (Some(sealed), Some(key), Some(committed), Some(seed)) =
+            (&self.sealed, &self.corpus_key, &self.commitment, &self.seed_file)
         else {
             return Ok(None);
         };
-        let trust = trust_root(trust.ok_or_else(|| Failure::usage("--profile authority takes --trust"))?)?;
-        let pairs =
-            signers(std::slice::from_ref(sign.ok_or_else(|| Failure::usage("--profile authority takes --key"))?))?;
-        let (_, pair) = pairs.first().ok_or_else(|| Failure::usage("no key was given"))?;
         let signed =
-            open_file::<Commitment>(&files::read("commitment", committed, 1 << 20)?, &trust, Authority::TestResult)?;
+            open_file::<Commitment>(&files::read("commitment", committed, 1 << 20)?, trust, Authority::TestResult)?;
         let text = String::from_utf8(files::read("seed", seed, 1 << 12)?).unwrap_or_default();
         let opening: Opening =
             toml::from_str(&text).map_err(|e| Failure::usage(format!("{} is no seed: {e}", seed.display())))?;
@@ -386,23 +426,34 @@ impl AuthorityArgs {
         if signed.file().at > now() {
             return Err(Failure::refused("the commitment is from the future", Krav("LEV-09"), Blame::Operator));
         }
-        let directory = files::make_dir("ledger", ledger)?;
-        let of = attempts_of_each().map_err(|e| Failure::internal(e.to_string()))?;
         let sealed = Sealed::open(files::open_dir("sealed corpus", sealed)?, read_key(key)?, For::Plugins)?;
         let about = About { vendor: vendor.clone(), release, corpus: sealed.digest(), commitment: signed.digest() };
-        let Entered { attempt, of, line } =
-            Attempts::read(&directory, &trust)?.enter(&directory, (&trust, pair), about, now(), of)?;
+        Ok(Some(Ready { sealed, opening, commitment: signed.into_file(), about }))
+    }
+}
+
+impl Ready {
+    fn enter(self, desk: &Desk) -> Result<Opened, Failure> {
+        let Self { sealed, opening, commitment, about } = self;
+        let (corpus, committed_to) = (about.corpus, about.commitment);
+        let Entered { attempt, of, line } = Attempts::read(&desk.ledger, &desk.trust)?.enter(
+            &desk.ledger,
+            (&desk.trust, &desk.pair),
+            about,
+            now(),
+            desk.of,
+        )?;
         let part = vaern_conformance::AuthorityPart {
-            corpus: sealed.digest(),
-            commitment: signed.digest(),
-            seed: signed.file().seed,
-            committed: signed.file().at.to_string(),
+            corpus,
+            commitment: committed_to,
+            seed: commitment.seed,
+            committed: commitment.at.to_string(),
             nonce: opening.nonce.clone(),
             attempt,
             of,
             ledger: line,
         };
-        Ok(Some(Opened { sealed, seed: opening.seed, part }))
+        Ok(Opened { sealed, seed: opening.seed, part })
     }
 }
 
