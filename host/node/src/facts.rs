@@ -4,7 +4,7 @@ use cap_std::fs::Dir;
 use jiff::Timestamp;
 use vaern_door::{Manifest, Name};
 use vaern_policy::AdmissionFacts;
-use vaern_trust::{Approval, Release, ReleaseError, TrustRoot};
+use vaern_trust::{Approved, Release, ReleaseError, TrustRoot};
 
 /// What is known of a release, whether or not it holds.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub struct Established {
 pub fn establish(dir: &Dir, trust: &TrustRoot, purpose: &Name, now: Timestamp) -> Result<Established, ReleaseError> {
     let refused = match vaern_trust::verify(dir, trust, now, purpose) {
         Ok(release) => {
-            let facts = approved(release.approval(), now);
+            let facts = approved(&release, now);
             return Ok(Established { manifest: release.manifest().clone(), facts, refused: None });
         }
         Err(error) => error,
@@ -44,9 +44,10 @@ pub fn establish(dir: &Dir, trust: &TrustRoot, purpose: &Name, now: Timestamp) -
     }
 }
 
-/// The facts of an approval that holds for a release of an admitted vendor.
+/// The facts of an approval that holds for a release of an admitted vendor, and of what the vendor says of its own tests.
 #[must_use]
-pub fn approved(approval: &Approval, now: Timestamp) -> AdmissionFacts {
+pub fn approved(release: &Release<Approved>, now: Timestamp) -> AdmissionFacts {
+    let approval = release.approval();
     let age = now.duration_since(approval.not_before);
     let mut facts = AdmissionFacts::none().under(&approval.policy, &approval.catalogue);
     facts.vendor_signed = true;
@@ -59,6 +60,8 @@ pub fn approved(approval: &Approval, now: Timestamp) -> AdmissionFacts {
     facts.dpo_advice = !approval.dpo_advice.reply.trim().is_empty();
     let responsible = &approval.responsible;
     facts.responsible = !responsible.unit.trim().is_empty() && !responsible.manager.trim().is_empty();
+    facts.host_line = approval.host_line.is_some();
+    facts.vendor_tested = matches!(release.vendors_result(&approval.catalogue), Ok(Some(_)));
     facts.gate = approval.gate.as_ref().map(|named| named.gate);
     facts.age_days = age.as_hours().div_euclid(24);
     facts.examined = approval.properties.iter().map(ToString::to_string).collect();

@@ -277,7 +277,7 @@ pub fn admitted(release: Release<Approved>, set: &PolicySet, now: Timestamp) -> 
         let (approved, node) = (approval.catalogue.to_string(), set.purpose.catalogue.to_string());
         return Err(AdmitError::CatalogueMismatch { approved, node });
     }
-    set.admit(release.manifest(), &facts::approved(approval, now))?;
+    set.admit(release.manifest(), &facts::approved(&release, now))?;
     // The release chain refuses a revoked release and a node out of touch before it comes here.
     let moment =
         ActivationFacts { revoked: false, policy_signed: set.sequence().is_some(), stale_hours: 0, max_stale_hours: 0 };

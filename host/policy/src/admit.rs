@@ -41,6 +41,10 @@ pub struct AdmissionFacts {
     pub examined: BTreeSet<String>,
     /// The gate whose test the approval names, where it names one.
     pub gate: Option<Digest>,
+    /// The approval names a host line.
+    pub host_line: bool,
+    /// The vendor's own signed result of the suite on this release holds.
+    pub vendor_tested: bool,
     /// The profile's rule, filled in by [`PolicySet::admission`].
     required: Required,
 }
@@ -74,6 +78,8 @@ impl AdmissionFacts {
             age_days: -1,
             examined: BTreeSet::new(),
             gate: None,
+            host_line: false,
+            vendor_tested: false,
             required: Required::default(),
         }
     }
@@ -105,6 +111,8 @@ impl AdmissionFacts {
             age_days: 10,
             examined: crate::catalogue::KRAV.iter().map(|id| (*id).to_owned()).collect(),
             gate: None,
+            host_line: true,
+            vendor_tested: true,
         }
     }
 
@@ -218,12 +226,29 @@ impl PolicySet {
         }
     }
 
+    /// Holds what is known of the tests of a release against the profile's demand: the approval names the host line that it was examined on,
+    /// and its vendor signed a result of its own (LEV-04, LEV-01).
+    ///
+    /// # Errors
+    /// [`PolicyError::NoHostLine`], [`PolicyError::NoVendorResult`].
+    pub fn release_tested(&self, host_line: bool, vendor_tested: bool) -> Result<(), PolicyError> {
+        let (asked, profile) = (&self.profile.approval, || self.profile.name.clone());
+        if asked.host_line && !host_line && guard::stands("policy.host-line") {
+            return Err(PolicyError::NoHostLine { profile: profile() });
+        }
+        if asked.vendor_result && !vendor_tested && guard::stands("policy.vendor-result") {
+            return Err(PolicyError::NoVendorResult { profile: profile() });
+        }
+        Ok(())
+    }
+
     /// Admits a release, or says which rules refuse it.
     ///
     /// # Errors
-    /// [`PolicyError::Denied`]; as [`PolicySet::gate_tested`].
+    /// [`PolicyError::Denied`]; as [`PolicySet::gate_tested`] and [`PolicySet::release_tested`].
     pub fn admit(&self, manifest: &Manifest, facts: &AdmissionFacts) -> Result<Decision, PolicyError> {
         self.gate_tested(facts.gate)?;
+        self.release_tested(facts.host_line, facts.vendor_tested)?;
         let decision = self.city.rules().decide(&self.admission(manifest, facts));
         if guard::stands("policy.admit") && !decision.allowed() {
             return Err(PolicyError::Denied(Box::new(decision)));

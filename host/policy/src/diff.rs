@@ -201,6 +201,20 @@ fn purpose_widens(
     if let Some(witness) = supervised_less(was.probe, is.probe) {
         add("ANS-02", new.line(file, "probe"), witness);
     }
+    for (krav, param, was, is, witness) in [
+        ("LEV-04", "approval.host_line", was.approval.host_line, is.approval.host_line, "name a host line"),
+        (
+            "LEV-01",
+            "approval.vendor_result",
+            was.approval.vendor_result,
+            is.approval.vendor_result,
+            "rest on the vendor's own test",
+        ),
+    ] {
+        if was && !is {
+            add(krav, new.line(file, param), format!("an approval need no longer {witness}"));
+        }
+    }
     if is.approval.max_age_days > was.approval.max_age_days {
         let (from, to) = (was.approval.max_age_days, is.approval.max_age_days);
         add("GOV-04", new.line(file, "approval.max_age_days"), format!("approval.max_age_days: {from} → {to}"));

@@ -165,6 +165,20 @@ pub enum PolicyError {
         /// Name of the profile.
         profile: Name,
     },
+    /// The profile takes no approval that leaves the host open.
+    #[error("the profile `{profile}` takes an approval only for a host line, and this one names none")]
+    NoHostLine {
+        /// Name of the profile.
+        profile: Name,
+    },
+    /// The profile takes no release that its vendor did not test.
+    #[error(
+        "the profile `{profile}` takes a release only with its vendor's own signed result of the suite, and this one has none that holds"
+    )]
+    NoVendorResult {
+        /// Name of the profile.
+        profile: Name,
+    },
     /// The test that the approval names is of another gate.
     #[error("the approval names the test of another gate: {named} was tested, {gate} is in force")]
     OtherGate {
@@ -216,6 +230,8 @@ impl PolicyError {
             Self::ForeignClass { people: true, .. } => Krav("LEV-05"),
             Self::UnknownLabel { .. } | Self::ForeignClass { .. } | Self::BadLabels => Krav("LIG-02"),
             Self::NoGateResult { .. } | Self::OtherGate { .. } => Krav("MIN-01"),
+            Self::NoHostLine { .. } => Krav("LEV-04"),
+            Self::NoVendorResult { .. } => Krav("LEV-01"),
             Self::Denied(decision) => decision.krav(),
             Self::Widened(widenings) => {
                 widenings.first().and_then(|widening| known(&widening.krav)).unwrap_or(Krav("MAL-05"))
@@ -267,6 +283,12 @@ impl PolicyError {
             Self::BadLabels => "list each label once in the manifest",
             Self::NoGateResult { .. } | Self::OtherGate { .. } => {
                 "test this set's gate with `vaern corpus gate --sign`, and approve anew with `vaern approve --gate-result`"
+            }
+            Self::NoHostLine { .. } => {
+                "name `host_line` in the approval's draft, list its builds and tests with `vaern channel publish --host --mandatory`, and sign a run of the suite on one of them"
+            }
+            Self::NoVendorResult { .. } => {
+                "the vendor runs `vaern conform` on this very release and signs with `--vendor-key`"
             }
             Self::Denied(_) => "read the rule that decided with `vaern policy explain`, and bring what it asks for",
             Self::Widened(_) => {

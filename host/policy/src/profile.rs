@@ -144,6 +144,13 @@ pub struct ApprovalRule {
     /// patches, at or above its floors.
     #[serde(default)]
     pub gate_result: bool,
+    /// Whether an approval must name a host line (LEV-04): no node then runs the release without a passed result of the suite on it, signed
+    /// by the city, on a build of that line.
+    #[serde(default)]
+    pub host_line: bool,
+    /// Whether the release must carry its vendor's own signed result of the suite (LEV-01), under the catalogue of the approval.
+    #[serde(default)]
+    pub vendor_result: bool,
 }
 
 /// The file's form.

@@ -113,6 +113,36 @@ fn frm_10n_img_11n_where_the_profile_asks_for_a_test_of_the_gate_an_approval_nam
 }
 
 #[test]
+fn lev_04n_lev_01n_where_the_profile_asks_for_the_test_of_the_release_an_approval_has_a_host_line_and_the_vendors_result()
+ {
+    let asking = |more: &str| {
+        let more = format!("max_age_days = 365\n{more} = true");
+        CitySet::of(with(files(), "profiles/edge.toml", "max_age_days = 365", &more)).unwrap()
+    };
+    let facts = AdmissionFacts::none();
+    // A profile that asks for nothing leaves it to the rules.
+    assert!(matches!(set().admit(&manifest(), &facts), Err(PolicyError::Denied(_))));
+    for (more, named, missing) in [
+        ("host_line", with_fact(&facts, |f| f.host_line = true), "LEV-04"),
+        ("vendor_result", with_fact(&facts, |f| f.vendor_tested = true), "LEV-01"),
+    ] {
+        let before = asking(more);
+        let set = before.choose(None).unwrap();
+        let refused = set.admit(&manifest(), &facts).unwrap_err();
+        assert_eq!(refused.krav().0, missing, "{refused:?}");
+        assert!(!matches!(refused, PolicyError::Denied(_)) && !refused.mend().is_empty());
+        assert!(
+            matches!(set.admit(&manifest(), &named), Err(PolicyError::Denied(_))),
+            "{more}: with it the rules decide"
+        );
+        // No longer to ask is wider than before.
+        let widened = city().may_follow(&before).unwrap_err();
+        assert_eq!(widened.krav().0, missing, "{widened}");
+        assert!(widened.to_string().contains("approval need no longer"), "{widened}");
+    }
+}
+
+#[test]
 fn gov_03n_skj_03n_a_revoked_or_stale_release_and_one_under_unsigned_rules_do_not_run() {
     let set = set();
     let now = ActivationFacts { revoked: false, policy_signed: true, stale_hours: 2, max_stale_hours: 0 };

@@ -44,7 +44,9 @@ pub use package::{Contents, PackInputs, PkgError, Ports, examine, inspect, pack,
 pub use release::{Answered, Approved, CompiledCode, Release, ReleaseError, Unverified, Verified, verify};
 pub use root::SignedRoot;
 pub use sig_error::{ApprovalGap, Form, SigError};
-pub use sign::{approve, preview_approval, sign_compiled, sign_provenance, sign_test_result, sign_vendor};
+pub use sign::{
+    approve, preview_approval, sign_compiled, sign_provenance, sign_test_result, sign_vendor, sign_vendor_result,
+};
 pub use statement::{
     Approval, ApprovalDraft, Build, Compilation, DeletedOriginal, DeletionRecord, Dpia, DpiaPart, DpiaRecord,
     DpoAdvice, EngineField, EngineId, GateNamed, KravId, Outcome, Provenance, ResidualRisk, Responsible, TakenPart,

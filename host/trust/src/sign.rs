@@ -12,7 +12,7 @@ use crate::package::{Layout, PkgError, Shelf, StatementKind, read_contents};
 use crate::release::{Release, ReleaseError, decided};
 use crate::sig_error::{ApprovalGap, SigError};
 use crate::statement::{
-    self, Approval, ApprovalDraft, Compilation, Dpia, EngineId, PAYLOAD_TYPE, Provenance, Subject, TestResult,
+    self, Approval, ApprovalDraft, Compilation, Dpia, EngineId, Outcome, PAYLOAD_TYPE, Provenance, Subject, TestResult,
     VendorRelease,
 };
 use crate::trust_root::{ADVISER_ROLE, Authority, TrustRoot};
@@ -72,6 +72,38 @@ pub fn sign_test_result(
     Ok(subject.digest)
 }
 
+/// Signs, as the vendor of the release in `dir`, what its own conformance run says, and files it there. It travels with the release, and no
+/// approval rests on it alone (LEV-01).
+///
+/// # Errors
+/// [`ReleaseError`] if the release's vendor signature does not hold, the key is not its vendor's, or something mandatory failed.
+pub fn sign_vendor_result(
+    dir: &Dir,
+    trust: &TrustRoot,
+    result: &TestResult,
+    pair: &SigningKeyPair,
+) -> Result<Digest, ReleaseError> {
+    let release = Release::open(dir)?.verify(trust)?;
+    let subject = Subject { name: release.name().to_owned(), digest: release.digest() };
+    let (key, manifest) = (pair.public(), release.manifest());
+    if trust.vendor_of(&key) != Some(&manifest.vendor) {
+        return Err(ReleaseError::VendorResult(SigError::UnknownKey));
+    }
+    if !trust.counts_for(&key, manifest.counter) {
+        return Err(ReleaseError::VendorResult(SigError::KeyRetired(key.id())));
+    }
+    if result.result == Outcome::Failed || !result.failed_tests.is_empty() {
+        let tests = result.failed_tests.iter().cloned().collect();
+        return Err(ReleaseError::VendorResult(SigError::IncompleteResult { tests }));
+    }
+    let envelope = statement::write(&subject, result)
+        .and_then(|payload| Envelope::sign(PAYLOAD_TYPE, payload, &[pair]).encode())
+        .map_err(ReleaseError::VendorResult)?;
+    let (layout, shelf) = same_release(dir, subject.digest)?;
+    layout.put_statement(&shelf, StatementKind::VendorResult, &envelope)?;
+    Ok(subject.digest)
+}
+
 /// Vouches for `code` as what `engine` made of the component in `dir`, and files both there. Gives the code's digest.
 ///
 /// # Errors
@@ -127,6 +159,8 @@ pub fn approve(
     let release = Release::open(dir)?.verify(trust)?;
     // Where the suite was run, its result must be of this release and this catalogue: what is shown to those who sign must hold.
     release.borne_by(trust, &draft.catalogue)?;
+    // What the vendor says of its own tests must hold as well, where it says something.
+    release.vendors_result(&draft.catalogue)?;
     let envelope = signed(&release, trust, &resting(draft, dpia)?, signers).map_err(ReleaseError::Approval)?;
     let subject = Subject { name: release.name().to_owned(), digest: release.digest() };
     let first_moment = now.max(draft.not_before);

@@ -198,7 +198,10 @@ fn sig_23n_a_release_runs_only_on_the_host_line_that_it_was_examined_on() {
     assert_eq!(judge(builds[0]), refused(SigError::Unsigned), "no result yet");
     let result = |tests: &[&str]| TestResult {
         result: Outcome::Passed,
-        configuration: vec![TakenPart::new("host", builds[0])],
+        configuration: vec![
+            TakenPart::new("host", builds[0]),
+            TakenPart::new(format!("catalogue-{}", draft().catalogue), Digest::of(b"catalogue")),
+        ],
         passed_tests: tests.iter().map(|test| (*test).to_owned()).collect(),
         warned_tests: [].into(),
         failed_tests: [].into(),

@@ -7,7 +7,7 @@ use cap_std::fs::Dir;
 use serde::Serialize;
 use vaern_door::{Blame, Krav};
 use vaern_door::{Digest, Name};
-use vaern_trust::{ApprovalDraft, Dpia, KeyOwner, SigningKeyPair};
+use vaern_trust::{ApprovalDraft, Dpia, KeyOwner, Release, SigningKeyPair, TrustRoot, Verified};
 
 use crate::commands::gate::{Purpose, now, policy_set, trust_root};
 use crate::failure::Failure;
@@ -51,7 +51,8 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
     let dir = files::open_dir("release", &args.release)?;
     let trust = trust_root(&args.trust)?;
     let (draft, dpia) = draft(&args.draft)?;
-    let lets_pass = under_deviations(&dir, &trust, &draft)?;
+    let release = vaern_trust::Release::open(&dir)?.verify(&trust)?;
+    let tests = vendors_tests(&release, &trust, &draft)? + &under_deviations(&release, &trust, &draft)?;
     #[cfg(feature = "compiler")]
     let draft = match &args.gate_result {
         Some(path) => ApprovalDraft { gate: Some(gate_holds(path, &trust)?), ..draft },
@@ -59,22 +60,24 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
     };
     if let Some(path) = &args.policies {
         let purpose = Purpose { purpose: Some(draft.purpose.clone()) };
-        policy_set(path, &purpose)?.gate_tested(draft.gate.as_ref().map(|named| named.gate))?;
+        let set = policy_set(path, &purpose)?;
+        set.gate_tested(draft.gate.as_ref().map(|named| named.gate))?;
+        set.release_tested(draft.host_line.is_some(), release.vendors_result(&draft.catalogue)?.is_some())?;
     }
     let signers = signers(&args.keys)?;
     let signing: Vec<(&Name, &SigningKeyPair)> = signers.iter().map(|(owner, pair)| (&owner.role, pair)).collect();
     let roles: Vec<&Name> = signing.iter().map(|(role, _)| *role).collect();
     let statement = vaern_trust::preview_approval(&dir, &trust, &draft, &dpia, &roles)?;
-    let digest = vaern_trust::Release::open(&dir)?.digest();
+    let digest = release.digest();
     let signs = args.yes || confirmed(&dir, (&draft, &dpia), &roles, &statement, digest, output)?;
     let release = if signs { vaern_trust::approve(&dir, &trust, &draft, &dpia, &signing, now())? } else { digest };
     let lines = if signs && !args.yes {
         format!("Approved and signed: {release}")
     } else if signs {
-        format!("{}{lets_pass}\n{statement}\n\nApproved and signed: {release}", rests_on(&dpia))
+        format!("{}{tests}\n{statement}\n\nApproved and signed: {release}", rests_on(&dpia))
     } else {
         format!(
-            "{}{lets_pass}\n{statement}\n\nNothing was signed. Run the same command with --yes to sign exactly this.",
+            "{}{tests}\n{statement}\n\nNothing was signed. Run the same command with --yes to sign exactly this.",
             rests_on(&dpia)
         )
     };
@@ -83,9 +86,26 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
     output.result(&Decision { release, signed: signs, roles, statement }, &lines)
 }
 
+/// What the vendor itself signed of its tests, and where the city's own run says otherwise (LEV-01).
+fn vendors_tests(release: &Release<Verified>, trust: &TrustRoot, draft: &ApprovalDraft) -> Result<String, Failure> {
+    let Some(theirs) = release.vendors_result(&draft.catalogue)? else {
+        return Ok("the vendor signed no result of its own tests\n".to_owned());
+    };
+    let mut lines = format!("the vendor signed its own run: {} tests passed\n", theirs.passed_tests.len());
+    let Some(ours) = release.borne_by(trust, &draft.catalogue)? else {
+        return Ok(lines + "the city signed none: nothing is there to compare it with\n");
+    };
+    let otherwise = |test: &&String| !ours.passed_tests.contains(*test);
+    let lacking: Vec<&str> = theirs.passed_tests.iter().filter(otherwise).map(String::as_str).collect();
+    lines += &match lacking.is_empty() {
+        true => "the city's run passed each of them, too\n".to_owned(),
+        false => format!("the city's run did not pass, or did not ask: {}\n", lacking.join(", ")),
+    };
+    Ok(lines)
+}
+
 /// The deviations that the release's result lets pass, one a line. An approval does not outlast any of them.
-fn under_deviations(dir: &Dir, trust: &vaern_trust::TrustRoot, draft: &ApprovalDraft) -> Result<String, Failure> {
-    let release = vaern_trust::Release::open(dir)?.verify(trust)?;
+fn under_deviations(release: &Release<Verified>, trust: &TrustRoot, draft: &ApprovalDraft) -> Result<String, Failure> {
     let Some(result) = release.borne_by(trust, &draft.catalogue)? else { return Ok(String::new()) };
     let named =
         result.configuration.iter().filter_map(|part| part.name.strip_prefix("deviation-")?.split_once("-until-"));

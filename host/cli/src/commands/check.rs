@@ -12,7 +12,7 @@ use vaern_door::{Digest, Interface, Krav, Name};
 use vaern_inference::{Model, ModelLimits};
 use vaern_policy::PolicySet;
 use vaern_sandbox::{InProcess, ReceivedFrame, Runner as _};
-use vaern_trust::{Contents, ReleaseError, SigError};
+use vaern_trust::{Contents, Release, ReleaseError, SigError, Verified};
 
 use crate::commands::gate::{self, Engine, Purpose, trust_root};
 use crate::failure::Failure;
@@ -78,12 +78,13 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
         Ok((digest, contents)) => {
             checked.release = Some(digest);
             declared(&contents, &mut checked);
-            signature(&dir, args, &mut checked)?;
+            let signed = signature(&dir, args, &mut checked)?;
             match &args.policies {
                 None => checked.not_checked.push("labels, capabilities, limits and times: name a city's --policies"),
                 Some(path) => {
                     let set = gate::policy_set(path, &args.purpose)?;
                     under_policy(&contents, &set, args, &mut checked)?;
+                    own_tests(signed.as_ref(), &set, &mut checked);
                 }
             }
         }
@@ -140,24 +141,42 @@ fn declared(contents: &Contents, checked: &mut Checked) {
     }
 }
 
-fn signature(dir: &Dir, args: &Args, checked: &mut Checked) -> Result<(), Failure> {
+fn signature(dir: &Dir, args: &Args, checked: &mut Checked) -> Result<Option<Release<Verified>>, Failure> {
     let Some(path) = &args.trust else {
         checked.not_checked.push("the vendor's signature: name the city's --trust");
-        return Ok(());
+        return Ok(None);
     };
     let trust = trust_root(path)?;
     match vaern_trust::Release::open(dir).and_then(|release| release.verify(&trust)) {
-        Err(error) => checked.refuse(error.to_string(), error.krav(), error.mend()),
-        Ok(release) => match release.provenance() {
-            Ok(_) => {}
-            Err(ReleaseError::Provenance(SigError::Unsigned)) => {
-                let mend = "sign with --provenance what `vaern plugin build` left beside the component";
-                checked.ask("the vendor does not say how it was built", "LEV-02", mend);
+        Err(error) => {
+            checked.refuse(error.to_string(), error.krav(), error.mend());
+            Ok(None)
+        }
+        Ok(release) => {
+            match release.provenance() {
+                Ok(_) => {}
+                Err(ReleaseError::Provenance(SigError::Unsigned)) => {
+                    let mend = "sign with --provenance what `vaern plugin build` left beside the component";
+                    checked.ask("the vendor does not say how it was built", "LEV-02", mend);
+                }
+                Err(error) => checked.refuse(error.to_string(), error.krav(), error.mend()),
             }
-            Err(error) => checked.refuse(error.to_string(), error.krav(), error.mend()),
-        },
+            Ok(Some(release))
+        }
     }
-    Ok(())
+}
+
+/// Where the city's profile asks for it, the vendor's own signed run of the suite. A signature that does not hold was told before.
+fn own_tests(release: Option<&Release<Verified>>, set: &PolicySet, checked: &mut Checked) {
+    let Some(release) = release.filter(|_| set.profile.approval.vendor_result) else { return };
+    match release.vendors_result(&set.purpose.catalogue) {
+        Ok(Some(_)) => {}
+        Ok(None) => {
+            let mend = "run `vaern conform --profile vendor` on this release, with --vendor-key";
+            checked.refuse("its vendor signed no result of the suite".to_owned(), Krav("LEV-01"), mend);
+        }
+        Err(error) => checked.refuse(error.to_string(), error.krav(), error.mend()),
+    }
 }
 
 /// What the city's numbers say: grants, models, component, and the time of a frame.

@@ -15,7 +15,7 @@ use vaern_conformance::{
 };
 use vaern_door::{Blame, Digest, Krav};
 use vaern_policy::Catalogue;
-use vaern_trust::{Authority, TrustRoot, open_file};
+use vaern_trust::{Authority, ReleaseError, SigningKeyPair, TrustRoot, open_file};
 
 use crate::commands::approve::signers;
 use crate::commands::corpus::AuthorityArgs;
@@ -59,6 +59,9 @@ pub(crate) struct Args {
     /// Sign what the run says as a role of the city, and file the statement in the release.
     #[arg(long, value_name = "FILE", requires = "trust")]
     key: Option<PathBuf>,
+    /// Sign what the run says as the vendor of the release, and file the statement in it: it travels with the release.
+    #[arg(long, value_name = "FILE", requires = "trust", conflicts_with_all = ["key", "host"])]
+    vendor_key: Option<PathBuf>,
     /// Labelled pictures in COCO form (`corpus.json`), masked: absolute floors apply to them.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["host", "sealed"])]
     corpus: Option<PathBuf>,
@@ -86,8 +89,11 @@ struct Told<'r> {
 
 pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
     let (Some(release), Some(policies)) = (&args.release, &args.policies) else { return host(args, output) };
-    if args.key.is_some() && !args.only.is_empty() && args.authority.sealed.is_none() {
-        return Err(Failure::usage("a run of some tests only is not signed").mend("leave out --key, or --only"));
+    let signs = args.key.is_some() || args.vendor_key.is_some();
+    if signs && !args.only.is_empty() && args.authority.sealed.is_none() {
+        return Err(
+            Failure::usage("a run of some tests only is not signed").mend("leave out --key or --vendor-key, or --only")
+        );
     }
     let dir = files::open_dir("release", release)?;
     let trust = args.trust.as_deref().map(trust_root).transpose()?;
@@ -150,8 +156,14 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
             dir.remove_file(JOURNAL).map_err(|e| Failure::file("progress", Path::new(JOURNAL), &e))?;
         }
     }
-    if let (Some(key), Some(trust), true) = (&args.key, &trust, args.only.is_empty()) {
-        sign(&dir, trust, &run, key)?;
+    if let (Some(trust), true) = (&trust, args.only.is_empty()) {
+        if let Some(key) = &args.key {
+            sign(&dir, trust, &run, key, vaern_trust::sign_test_result)?;
+        }
+        // A vendor submits no failure: it mends, and runs again.
+        if let (Some(key), Ok(())) = (&args.vendor_key, failed(&run)) {
+            sign(&dir, trust, &run, key, vaern_trust::sign_vendor_result)?;
+        }
     }
     output.result(&Told { run: &run, times: &times }, &lines(&run, &times, args.out.as_deref()))?;
     failed(&run)
@@ -281,14 +293,17 @@ fn write(dir: &Dir, run: &Run, times: &Times, catalogue: &Catalogue) -> Result<(
     Ok(())
 }
 
-/// Files the run's statement in the release. One that failed is signed too: a failure is evidence as well.
-fn sign(dir: &Dir, trust: &TrustRoot, run: &Run, key: &PathBuf) -> Result<(), Failure> {
+/// Signs a result in a release, and files it there.
+type Signs = fn(&Dir, &TrustRoot, &vaern_trust::TestResult, &SigningKeyPair) -> Result<Digest, ReleaseError>;
+
+/// Files the run's statement in the release. The city signs one that failed too: a failure is evidence as well.
+fn sign(dir: &Dir, trust: &TrustRoot, run: &Run, key: &PathBuf, signs: Signs) -> Result<(), Failure> {
     let Some(said) = vaern_conformance::test_result(run) else {
         return Err(Failure::usage("a run of some tests only is not signed"));
     };
     let pairs = signers(std::slice::from_ref(key))?;
     let Some((_, pair)) = pairs.first() else { return Err(Failure::usage("no key was given")) };
-    vaern_trust::sign_test_result(dir, trust, &said, pair)?;
+    signs(dir, trust, &said, pair)?;
     Ok(())
 }
 

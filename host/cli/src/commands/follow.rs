@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
-use vaern_door::{Digest, Name};
+use vaern_door::{Blame, Digest, Krav, Name, guard};
 use vaern_trust::{Approved, Current, DEFAULT_MAX_STALE, Mark, Release, Role, State, TrustRoot};
 
 use crate::commands::gate::now;
@@ -66,6 +66,19 @@ impl Follow {
             ));
         }
         Ok(Some(Followed { state, current }))
+    }
+}
+
+/// Where no channel is followed nobody says which builds are of a host line: what was approved for one does not run (LEV-04).
+pub(crate) fn followed_by_none(release: &Release<Approved>) -> Result<(), Failure> {
+    match &release.approval().host_line {
+        Some(line) if guard::stands("cli.host-line") => {
+            let what =
+                format!("the approval is for the host line `{line}`, and no channel says which programs are of it");
+            Err(Failure::refused(what, Krav("LEV-04"), Blame::Operator)
+                .mend("follow the city's channel: --channel and --state"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -308,7 +308,7 @@ fn sealed(args: &Args, set: &PolicySet, feature: &Feature) -> Result<Option<Pict
 
 /// The rules that let the release see frames then, and the requirements that its approval says are met, in Danish.
 fn rules(set: &PolicySet, release: &Release<Approved>, then: Timestamp) -> Result<Rules, Failure> {
-    let decision = set.admit(release.manifest(), &facts::approved(release.approval(), then))?;
+    let decision = set.admit(release.manifest(), &facts::approved(release, then))?;
     let rules = decision.rules.iter();
     let rules = rules.map(|rule| Told { id: rule.id.clone(), krav: rule.krav.clone(), dk: rule.dk.clone() });
     let krav = release.approval().properties.iter().map(|id| {

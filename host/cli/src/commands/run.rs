@@ -13,7 +13,7 @@ use vaern_policy::PolicySet;
 use crate::commands::apart;
 use crate::commands::book::{self, EvidenceArgs, LogArgs};
 use crate::commands::compile::Code;
-use crate::commands::follow::{Follow, Followed};
+use crate::commands::follow::{Follow, Followed, followed_by_none};
 use crate::commands::gate::{self, Engine, Purpose, Standing, Wall};
 use crate::commands::serve;
 use crate::commands::track::TrackFile;
@@ -101,10 +101,13 @@ fn once(
     // The release is judged before the gate is built: a refused one costs no model.
     let mut followed = args.follow.take(&trust, output)?;
     let release = service::admit(&release, &trust, &set, followed.as_ref().map_or_else(gate::now, Followed::time))?;
-    if let Some(followed) = &mut followed {
-        followed.admit(&release, &trust)?;
-        if let Some(mark) = mark {
-            followed.policy_set(&set.purpose.policy_set, mark)?;
+    match &mut followed {
+        None => followed_by_none(&release)?,
+        Some(followed) => {
+            followed.admit(&release, &trust)?;
+            if let Some(mark) = mark {
+                followed.policy_set(&set.purpose.policy_set, mark)?;
+            }
         }
     }
     let ledger = ledger(args, &set, output)?;

@@ -30,6 +30,7 @@ pub(crate) enum StatementKind {
     Provenance,
     Approval,
     TestResult,
+    VendorResult,
     Compiled,
 }
 
@@ -40,12 +41,15 @@ impl StatementKind {
             Self::Provenance => "provenance",
             Self::Approval => "approval",
             Self::TestResult => "test-result",
+            Self::VendorResult => "vendor-result",
             Self::Compiled => "compiled",
         }
     }
 
     fn parse(text: &str) -> Result<Self, PkgError> {
-        [Self::VendorRelease, Self::Provenance, Self::Approval, Self::TestResult, Self::Compiled]
+        let known = [Self::VendorRelease, Self::Provenance, Self::Approval];
+        let known = known.into_iter().chain([Self::TestResult, Self::VendorResult, Self::Compiled]);
+        known
             .into_iter()
             .find(|kind| kind.as_str() == text)
             .ok_or_else(|| PkgError::MediaType(crate::printable::printable(text)))

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use vaern_door::{Digest, Name};
 
 use super::sealed::Sealed;
+use super::verified::Parts;
 use super::{Answered, Release, ReleaseError, Verified};
 use crate::dsse::{Envelope, Ignored};
 use crate::keys::PublicKey;
@@ -22,6 +23,7 @@ pub struct Approved {
     statement: Digest,
     approvers: Vec<PublicKey>,
     results: Vec<Vec<u8>>,
+    vendors_results: Vec<Result<TestResult, SigError>>,
     compiled: Shelved,
     ignored: Vec<Ignored>,
 }
@@ -34,6 +36,9 @@ impl Answered for Approved {
     }
     fn ignored(&self) -> &[Ignored] {
         &self.ignored
+    }
+    fn vendors_results(&self) -> &[Result<TestResult, SigError>] {
+        &self.vendors_results
     }
 }
 
@@ -76,12 +81,12 @@ impl Approved {
         let checked = envelope.check(PAYLOAD_TYPE, trust.role_keys()).map_err(ReleaseError::Approval)?;
         let approvers = checked.signers;
         let results = state.results.clone();
-        let (contents, compiled, mut ignored) = state.into_parts();
+        let Parts { contents, vendors_results, compiled, mut ignored } = state.into_parts();
         ignored.extend(more);
         Ok(Release {
             digest,
             name,
-            state: Self { contents, approval, statement, approvers, results, compiled, ignored },
+            state: Self { contents, approval, statement, approvers, results, vendors_results, compiled, ignored },
         })
     }
 }
@@ -121,8 +126,8 @@ pub(super) fn result_of(envelope: &[u8], subject: &Subject, trust: &TrustRoot) -
 }
 
 impl Release<Approved> {
-    /// Looks for a conformance result, signed by a deciding role, that covers `mandatory` on one of `builds`, the builds
-    /// of one host line.
+    /// Looks for a conformance result, signed by a deciding role, that was reached under the catalogue of the approval and covers
+    /// `mandatory` on one of `builds`, the builds of one host line.
     ///
     /// # Errors
     /// [`ReleaseError::TestResult`] with the reason of the last result looked at.
@@ -136,6 +141,7 @@ impl Release<Approved> {
         let mut outcome = Err(SigError::Unsigned);
         for envelope in &self.state.results {
             outcome = result_of(envelope, &subject, trust).and_then(|result| {
+                result.bears(&self.state.approval.catalogue)?;
                 result.covers(mandatory, builds)?;
                 Ok(result)
             });

@@ -40,11 +40,12 @@ pub use verified::Verified;
 
 use cap_std::fs::Dir;
 use jiff::Timestamp;
-use vaern_door::{Blame, Digest, Krav, Manifest, Name};
+use vaern_door::{Blame, Digest, Krav, Manifest, Name, Version};
 
 use crate::dsse::Ignored;
 use crate::package::{Contents, PkgError, Ports};
 use crate::sig_error::SigError;
+use crate::statement::TestResult;
 use crate::trust_root::TrustRoot;
 
 /// Why a release may not run: the stage that refused, and its reason.
@@ -59,6 +60,9 @@ pub enum ReleaseError {
     /// The city's approval does not hold.
     #[error("approval: {0}")]
     Approval(SigError),
+    /// What the vendor says of its own tests does not hold.
+    #[error("vendor's test result: {0}")]
+    VendorResult(SigError),
     /// No conformance result covers it.
     #[error("test result: {0}")]
     TestResult(SigError),
@@ -71,13 +75,14 @@ pub enum ReleaseError {
 }
 
 impl ReleaseError {
-    /// `package`, `vendor signature`, `approval`, `test result`, `provenance` or `compiled code`.
+    /// `package`, `vendor signature`, `approval`, `vendor's test result`, `test result`, `provenance` or `compiled code`.
     #[must_use]
     pub const fn stage(&self) -> &'static str {
         match self {
             Self::Package(_) => "package",
             Self::VendorSignature(_) => "vendor signature",
             Self::Approval(_) => "approval",
+            Self::VendorResult(_) => "vendor's test result",
             Self::TestResult(_) => "test result",
             Self::Provenance(_) => "provenance",
             Self::Compiled(_) => "compiled code",
@@ -90,6 +95,7 @@ impl ReleaseError {
         match self {
             Self::Package(e) => e.krav(),
             Self::Provenance(SigError::Unsigned) => Krav("LEV-02"),
+            Self::VendorResult(_) => Krav("LEV-01"),
             Self::VendorSignature(e)
             | Self::Approval(e)
             | Self::TestResult(e)
@@ -103,7 +109,7 @@ impl ReleaseError {
     pub const fn blame(&self) -> Blame {
         match self {
             Self::Package(e) => e.blame(),
-            Self::VendorSignature(e) | Self::Provenance(e) => e.blame(Blame::Vendor),
+            Self::VendorSignature(e) | Self::Provenance(e) | Self::VendorResult(e) => e.blame(Blame::Vendor),
             Self::Approval(e) | Self::TestResult(e) | Self::Compiled(e) => e.blame(Blame::Policy),
         }
     }
@@ -125,6 +131,9 @@ impl ReleaseError {
             }
             Self::Provenance(SigError::Unsigned) => {
                 "build with `vaern plugin build`, and sign with `--provenance` what it left about the build"
+            }
+            Self::VendorResult(_) => {
+                "the vendor signs its own run anew: `vaern conform` with `--vendor-key`, on this very release"
             }
             Self::VendorSignature(e)
             | Self::Approval(e)
@@ -163,6 +172,8 @@ pub trait Answered: sealed::Sealed {
     fn contents(&self) -> &Contents;
     #[doc(hidden)]
     fn ignored(&self) -> &[Ignored];
+    #[doc(hidden)]
+    fn vendors_results(&self) -> &[Result<TestResult, SigError>];
 }
 
 mod sealed {
@@ -209,6 +220,26 @@ impl<S: Answered> Release<S> {
     #[must_use]
     pub fn sbom(&self) -> Option<&[u8]> {
         self.state.contents().sbom.as_deref()
+    }
+
+    /// What the vendor itself says that the suite found, under this version of the catalogue; `None` where it says nothing. Of several
+    /// that hold the first is given. It is the vendor's word: no approval rests on it alone (LEV-01).
+    ///
+    /// # Errors
+    /// [`ReleaseError::VendorResult`] with the reason of the last one looked at: it is of another release, not by this vendor, not as it was
+    /// signed, of another catalogue, or failed.
+    pub fn vendors_result(&self, catalogue: &Version) -> Result<Option<&TestResult>, ReleaseError> {
+        let mut outcome = Ok(None);
+        for result in self.state.vendors_results() {
+            outcome = match result {
+                Ok(result) => result.bears(catalogue).map(|()| Some(result)),
+                Err(error) => Err(error.clone()),
+            };
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        outcome.map_err(ReleaseError::VendorResult)
     }
 
     /// Signatures that did not count although the release holds without them. For the log.

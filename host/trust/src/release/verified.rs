@@ -19,6 +19,7 @@ pub struct Verified {
     contents: Contents,
     pub(super) approvals: Vec<Vec<u8>>,
     pub(super) results: Vec<Vec<u8>>,
+    vendors_results: Vec<Result<TestResult, SigError>>,
     compiled: Shelved,
     provenance: Result<Provenance, SigError>,
     ignored: Vec<Ignored>,
@@ -32,6 +33,9 @@ impl Answered for Verified {
     }
     fn ignored(&self) -> &[Ignored] {
         &self.ignored
+    }
+    fn vendors_results(&self) -> &[Result<TestResult, SigError>] {
+        &self.vendors_results
     }
 }
 
@@ -65,6 +69,8 @@ impl Verified {
                 break;
             }
         }
+        let own = |envelope| tested_by_vendor(envelope, &subject, &signed.said, trust);
+        let vendors_results = of_kind(StatementKind::VendorResult).map(own).collect();
         let approvals = of_kind(StatementKind::Approval).map(<[u8]>::to_vec).collect();
         let results = of_kind(StatementKind::TestResult).map(<[u8]>::to_vec).collect();
         let compiled = Shelved {
@@ -75,13 +81,30 @@ impl Verified {
         Ok(Release {
             digest,
             name,
-            state: Self { contents, approvals, results, compiled, provenance, ignored: signed.ignored },
+            state: Self {
+                contents,
+                approvals,
+                results,
+                vendors_results,
+                compiled,
+                provenance,
+                ignored: signed.ignored,
+            },
         })
     }
 
-    pub(super) fn into_parts(self) -> (Contents, Shelved, Vec<Ignored>) {
-        (self.contents, self.compiled, self.ignored)
+    pub(super) fn into_parts(self) -> Parts {
+        let Self { contents, vendors_results, compiled, ignored, .. } = self;
+        Parts { contents, vendors_results, compiled, ignored }
     }
+}
+
+/// What the next state takes over.
+pub(super) struct Parts {
+    pub(super) contents: Contents,
+    pub(super) vendors_results: Vec<Result<TestResult, SigError>>,
+    pub(super) compiled: Shelved,
+    pub(super) ignored: Vec<Ignored>,
 }
 
 struct Signed {
@@ -111,6 +134,17 @@ fn made(
     let (provenance, _) = by_vendor(envelope, subject, trust, read)?;
     provenance.of_component(component)?;
     Ok(provenance)
+}
+
+/// What the same vendor says that the suite found. Nobody else's word is the vendor's.
+fn tested_by_vendor(
+    envelope: &[u8],
+    subject: &Subject,
+    release: &VendorRelease,
+    trust: &TrustRoot,
+) -> Result<TestResult, SigError> {
+    let read = |said: TestResult| (said, release.vendor.clone(), release.counter);
+    by_vendor(envelope, subject, trust, read).map(|(result, _)| result)
 }
 
 /// Reads what a vendor signed. `whose` says which vendor must have signed it, and for which counter its key must count.

@@ -39,6 +39,9 @@ pub(super) fn check(path: &Path, on: &Basis<'_>, findings: &mut Findings) -> Opt
     if approval.is_some_and(|approval| approval.gate.is_some()) {
         findings.enter(named("test of the gate"), "MIN-01", gate(approval, on));
     }
+    if let Some(came_to) = vendors_own(verified.as_ref(), approval, on) {
+        findings.enter(named("vendor's own test result"), "LEV-01", came_to);
+    }
     let run = findings.enter(named("signed test result"), "LEV-04", tested(verified.as_ref(), approval, on));
     findings.enter(named("host"), "LEV-04", host(approved.as_ref(), run, on));
     findings.enter(named("revocation"), "GOV-03", revoked(verified.as_ref(), on));
@@ -109,6 +112,20 @@ fn gate(approval: Option<&Approval>, on: &Basis<'_>) -> Checked<()> {
         return Ok(((), format!("{} of {}", path.display(), signed.file().at)));
     }
     Err(Doubt::NotThere(format!("the approval names the result {}; no --paper is that file", named.result)))
+}
+
+/// What the vendor signed of its own tests, where it did, or where the city asks for it.
+fn vendors_own(
+    verified: Option<&Release<Verified>>,
+    approval: Option<&Approval>,
+    on: &Basis<'_>,
+) -> Option<Checked<()>> {
+    let asked = on.set.is_some_and(|set| set.profile.approval.vendor_result);
+    match verified?.vendors_result(&approval?.catalogue) {
+        Ok(Some(own)) => Some(Ok(((), format!("{} tests passed", own.passed_tests.len())))),
+        Ok(None) => asked.then(|| Err(Doubt::NotThere("the vendor signed none".to_owned()))),
+        Err(error) => Some(Err(error.into())),
+    }
 }
 
 /// The run on disk says, test for test, what a role of the city signed in the release, under the rules and the catalogue that are here.
