@@ -71,13 +71,14 @@ impl City {
     }
 
     /// `vaern compare` on both vendors' releases.
-    fn compare(&self, sealed: &str, ledger: &str, out: &str) -> std::process::Output {
+    fn compare(&self, sealed: &str, ledger: &str, out: &str, profile: &str) -> std::process::Output {
         let at = |path: &str| text(&self.at(path)).to_owned();
         let args = [
             "--json".to_owned(),
             "compare".to_owned(),
             at("release"),
             at("theirs"),
+            format!("--profile={profile}"),
             format!("--policies={}", at("policies")),
             format!("--trust={}", at("trust.toml")),
             format!("--sealed={}", at(sealed)),
@@ -112,7 +113,10 @@ fn gov_08n_a_corpus_under_another_key_and_a_vendor_without_attempts_stop_the_com
     };
     done(&["corpus", "key", "--out", text(&city.at("other.key"))]);
     let same = city.seal("elsewhere", "other.key");
-    refused(&city.compare("elsewhere", "no-ledger", "elsewhere-out"), "SKJ-01", "elsewhere-out");
+    // Another profile takes no sealed corpus, and says so before an attempt is entered.
+    let other = city.compare("sealed", "no-ledger", "vendor-out", "vendor");
+    assert!(other.status.code() == Some(2) && stderr(&other).contains("takes a sealed corpus"), "{}", stderr(&other));
+    refused(&city.compare("elsewhere", "no-ledger", "elsewhere-out", "authority"), "SKJ-01", "elsewhere-out");
     assert_eq!(city.attempts("no-ledger").len(), 0);
 
     // The second vendor has used what every vendor has, with other releases and on other seeds.
@@ -132,7 +136,38 @@ fn gov_08n_a_corpus_under_another_key_and_a_vendor_without_attempts_stop_the_com
         let all = Attempts::read(&open("spent"), &trust).unwrap();
         all.enter(&open("spent"), (&trust, &pair), about, jiff::Timestamp::now(), 3).unwrap();
     }
-    refused(&city.compare("sealed", "spent", "spent-out"), "LEV-09", "spent-out");
+    refused(&city.compare("sealed", "spent", "spent-out", "authority"), "LEV-09", "spent-out");
     let left = city.attempts("spent");
     assert!(left.len() == 3 && left.iter().all(|one| one["vendor"] == "anden-leverandoer"), "{left:#?}");
+}
+
+#[test]
+#[ignore = "deep: two whole runs of the authority profile"]
+fn gov_08p_releases_of_two_vendors_stand_side_by_side_on_one_sealed_corpus_and_each_costs_an_attempt() {
+    let city = city();
+    let told = city.compare("sealed", "ledger", "compared", "authority");
+    assert_eq!(told.status.code(), Some(0), "{}", stderr(&told));
+    let comparison = json(&told.stdout);
+    let vendors: Vec<&str> = comparison["releases"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["release"]["vendor"].as_str().unwrap())
+        .collect();
+    assert_eq!(vendors, ["vaern-reference", "anden-leverandoer"], "in the order in which they were named");
+    assert_eq!((&comparison["corpus"]["pictures"], &comparison["corpus"]["sealed"]), (&3.into(), &true.into()));
+    let figure = |one: &Value, at: usize| one["figures"][at].clone();
+    for one in comparison["releases"].as_array().unwrap() {
+        // Third and fourth line: on labelled pictures, which here are those of the sealed corpus.
+        assert!(figure(one, 2).is_object() && figure(one, 3).is_object(), "{one:#}");
+    }
+    let attempts = city.attempts("ledger");
+    let by: Vec<&str> = attempts.iter().map(|one| one["vendor"].as_str().unwrap()).collect();
+    assert_eq!(by, ["vaern-reference", "anden-leverandoer"]);
+    assert!(
+        !std::fs::read_dir(city.at("compared"))
+            .unwrap()
+            .any(|e| { e.unwrap().path().extension().is_some_and(|e| e == "jpg" || e == "png") })
+    );
+    println!("DEEP releases of two vendors compared on one sealed corpus, one attempt each");
 }

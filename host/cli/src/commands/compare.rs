@@ -63,7 +63,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
     // All attempts are entered before the first release sees a picture: who has none left stops the comparison before it begins, and
     // then nobody has spent one. The same again is no new attempt.
     let asked: Vec<_> = candidates.iter().map(|one| (&one.manifest().vendor, one.digest())).collect();
-    let opened = args.authority.open_each(&asked, args.trust.as_deref(), args.key.as_ref())?;
+    let opened = args.authority.open_each(args.profile, &asked, args.trust.as_deref(), args.key.as_ref())?;
     let mut runs = Vec::new();
     for ((path, candidate), opened) in args.releases.iter().zip(&candidates).zip(&opened) {
         output.say(&format!("{} …", path.display()));

@@ -105,7 +105,8 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
     let corpus = corpus.transpose()?;
     let deviations = deviations(args, trust.as_ref(), candidate.digest())?;
     let vendor = &candidate.manifest().vendor;
-    let opened = args.authority.open(vendor, candidate.digest(), args.trust.as_deref(), args.key.as_ref())?;
+    let opened =
+        args.authority.open(args.profile, vendor, candidate.digest(), args.trust.as_deref(), args.key.as_ref())?;
     let wall = opened.is_some().then(|| args.wall.settings(&args.engine)).transpose()?;
     let given = Given {
         corpus: corpus.as_ref(),

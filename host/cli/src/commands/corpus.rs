@@ -7,7 +7,7 @@ use clap::Subcommand;
 use serde::Serialize;
 use vaern_conformance::{
     About, AttemptError, Attempts, Commitment, Corpus, CorpusError, Deviations, Entered, For, GateResult,
-    GateUnderTest, Opening, Sealed, attempts_of_each, commit, seal,
+    GateUnderTest, Opening, Profile, Sealed, SuiteError, attempts_of_each, commit, seal,
 };
 use vaern_door::{Blame, Digest, Krav, Name, Size};
 use vaern_privacy::{CameraSet, FenceSet, Gate, MaskingPolicy};
@@ -375,21 +375,27 @@ impl AuthorityArgs {
     /// Checks the commitment, enters the attempt, and only then opens the corpus.
     pub(crate) fn open(
         &self,
+        profile: Profile,
         vendor: &Name,
         release: Digest,
         trust: Option<&Path>,
         sign: Option<&PathBuf>,
     ) -> Result<Option<Opened>, Failure> {
-        Ok(self.open_each(&[(vendor, release)], trust, sign)?.pop().flatten())
+        Ok(self.open_each(profile, &[(vendor, release)], trust, sign)?.pop().flatten())
     }
 
     /// As [`AuthorityArgs::open`] for several releases: every attempt is entered, or none is.
     pub(crate) fn open_each(
         &self,
+        profile: Profile,
         releases: &[(&Name, Digest)],
         trust: Option<&Path>,
         sign: Option<&PathBuf>,
     ) -> Result<Vec<Option<Opened>>, Failure> {
+        // Asked before an attempt is entered: a run that will not begin costs nobody one.
+        if self.sealed.is_some() != (profile == Profile::Authority) {
+            return Err(SuiteError::NoSealedCorpus.into());
+        }
         let Some(desk) = self.desk(trust, sign)? else { return Ok(releases.iter().map(|_| None).collect()) };
         let ready = |(vendor, release): &(&Name, Digest)| self.ready(&desk.trust, vendor, *release);
         let ready = releases.iter().map(ready).collect::<Result<Vec<_>, Failure>>()?;
