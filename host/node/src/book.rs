@@ -197,6 +197,16 @@ impl Book {
             .map(|_| ())
     }
 
+    /// Enters that there are more signs of interference from outside than the city bears, and which.
+    ///
+    /// # Errors
+    /// [`AuditError`] where the log cannot be written.
+    pub fn interference(&mut self, sign: &'static str, now: Timestamp) -> Result<(), AuditError> {
+        let reason = Some(Reason::of(sign)?);
+        self.enter(vec![Event::Incident { kind: IncidentKind::Interference, run: None, release: None, reason }], now)
+            .map(|_| ())
+    }
+
     /// Logs events, and answers with the index of the last.
     fn enter(&mut self, events: Vec<Event>, now: Timestamp) -> Result<u64, AuditError> {
         let time = u64::try_from(now.as_second()).unwrap_or_default();

@@ -12,7 +12,7 @@ use vaern_door::guard;
 use crate::catalogue::ordinal;
 use crate::place::{Place, line_of};
 use crate::rules::{Case, small_world};
-use crate::{CitySet, PolicyError, ProbeRule, Profile, Purpose};
+use crate::{CitySet, InterferenceRule, PolicyError, ProbeRule, Profile, Purpose};
 
 /// One thing that the new set gives and the old one did not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -215,6 +215,9 @@ fn purpose_widens(
             add(krav, new.line(file, param), format!("an approval need no longer {witness}"));
         }
     }
+    if let Some(witness) = more_goes_unsaid(was.interference, is.interference) {
+        add("CYB-02", new.line(file, "interference"), witness);
+    }
     if is.approval.max_age_days > was.approval.max_age_days {
         let (from, to) = (was.approval.max_age_days, is.approval.max_age_days);
         add("GOV-04", new.line(file, "approval.max_age_days"), format!("approval.max_age_days: {from} → {to}"));
@@ -235,6 +238,25 @@ fn supervised_less(was: Option<ProbeRule>, is: Option<ProbeRule>) -> Option<Stri
     ];
     let (param, _) = looser.into_iter().find(|(_, looser)| *looser)?;
     Some(format!("probe.{param} is looser"))
+}
+
+/// How more interference from outside than before goes without an alarm.
+fn more_goes_unsaid(was: Option<InterferenceRule>, is: Option<InterferenceRule>) -> Option<String> {
+    let was = was?;
+    let Some(is) = is else {
+        return Some("interference from outside raises no alarm any more".to_owned());
+    };
+    let looser = [
+        ("frames", is.frames > was.frames),
+        ("replayed_per_100", is.replayed_per_100 > was.replayed_per_100),
+        ("unplaced_per_100", is.unplaced_per_100 > was.unplaced_per_100),
+        ("crowded_above", is.crowded_above > was.crowded_above),
+        ("crowded_per_100", is.crowded_per_100 > was.crowded_per_100),
+        ("covered_above_percent", is.covered_above_percent > was.covered_above_percent),
+        ("covered_per_100", is.covered_per_100 > was.covered_per_100),
+    ];
+    let (param, _) = looser.into_iter().find(|(_, looser)| *looser)?;
+    Some(format!("interference.{param} is looser"))
 }
 
 fn cameras_and_models_widen(old: &CitySet, new: &CitySet, found: &mut Vec<Widening>) {

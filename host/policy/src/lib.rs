@@ -24,7 +24,7 @@ pub use diff::{Widening, widenings};
 pub use error::PolicyError;
 pub use models::{DecoderKind, ModelClass, ModelList, PinnedModel};
 pub use place::Place;
-pub use profile::{ApprovalRule, Expected, ProbeRule, Profile, Rates, Retention, SwapRule};
+pub use profile::{ApprovalRule, Expected, InterferenceRule, ProbeRule, Profile, Rates, Retention, SwapRule};
 pub use purpose::{PublicWords, Purpose, TwoLanguages};
 pub use rules::{Decision, RuleBook};
 pub use set::{CitySet, PolicySet};

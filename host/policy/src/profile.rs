@@ -39,6 +39,8 @@ pub struct Profile {
     pub expected: Option<Expected>,
     /// Pictures with a known answer that a release in operation is shown. None where the profile does not say.
     pub probe: Option<ProbeRule>,
+    /// How much interference from outside goes without an alarm. Nobody is alarmed where the profile does not say.
+    pub interference: Option<InterferenceRule>,
     /// Whether a node may run whose memory could reach a disk: swap, a core file, a hibernation image. Not where the profile does not say.
     pub memory_may_reach_disk: bool,
 }
@@ -73,6 +75,27 @@ pub struct ProbeRule {
     pub found_percent: u16,
     /// Finds beside it for each hundred pictures, at most.
     pub beside_per_100: u32,
+}
+
+/// Signs that somebody outside interferes with what is seen (CYB-02). Where there are more of them a node says so; nothing stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct InterferenceRule {
+    /// Captures that came, and frames that were seen, over which signs are counted.
+    pub frames: u32,
+    /// Captures that came once before, for each hundred that came, at most.
+    pub replayed_per_100: u32,
+    /// Captures without a position that can be true, for each hundred that came, at most.
+    pub unplaced_per_100: u32,
+    /// Objects in a frame above which it is crowded.
+    pub crowded_above: u32,
+    /// Crowded frames for each hundred that were seen, at most.
+    pub crowded_per_100: u32,
+    /// Percent of a frame under masks above which it is covered.
+    pub covered_above_percent: u32,
+    /// Covered frames for each hundred that were seen, at most.
+    pub covered_per_100: u32,
 }
 
 /// What a new release has to show on a node before and after it takes another's place. A node may ask for more, never for less.
@@ -181,6 +204,8 @@ pub(crate) struct ProfileFile {
     expected: Option<Expected>,
     /// Pictures with a known answer. Left out, none is shown.
     probe: Option<ProbeRule>,
+    /// Signs of interference from outside. Left out, nobody is alarmed.
+    interference: Option<InterferenceRule>,
     /// What keeps the memory of a node from a disk. Left out, it must not be able to reach one.
     #[serde(default)]
     memory: MemoryFile,
@@ -312,6 +337,7 @@ impl Profile {
             swap: wire.swap,
             expected: wire.expected,
             probe: wire.probe,
+            interference: wire.interference,
             memory_may_reach_disk: wire.memory.may_reach_disk,
         })
     }
@@ -371,6 +397,15 @@ impl ProfileFile {
             within(p.pictures.into(), 1..=10_000, "probe.pictures", "1 to 10000")?;
             within(p.found_percent.into(), 0..=100, "probe.found_percent", "0 to 100")?;
             within(p.beside_per_100.into(), 0..=100_000, "probe.beside_per_100", "0 to 100000")?;
+        }
+        if let Some(i) = &self.interference {
+            within(i.frames.into(), 10..=1_000_000, "interference.frames", "10 to 1000000")?;
+            within(i.replayed_per_100.into(), 0..=99, "interference.replayed_per_100", "0 to 99")?;
+            within(i.unplaced_per_100.into(), 0..=99, "interference.unplaced_per_100", "0 to 99")?;
+            within(i.crowded_above.into(), 1..=999, "interference.crowded_above", "1 to 999")?;
+            within(i.crowded_per_100.into(), 0..=99, "interference.crowded_per_100", "0 to 99")?;
+            within(i.covered_above_percent.into(), 1..=99, "interference.covered_above_percent", "1 to 99")?;
+            within(i.covered_per_100.into(), 0..=99, "interference.covered_per_100", "0 to 99")?;
         }
         let Some(e) = &self.expected else { return Ok(()) };
         within(e.frames.into(), 1..=1_000_000, "expected.frames", "1 to 1000000")?;

@@ -135,6 +135,34 @@ fn ans_02n_less_supervision_by_pictures_with_a_known_answer_is_a_widening_and_an
 }
 
 #[test]
+fn cyb_02n_more_interference_without_an_alarm_is_a_widening_and_cyb_02p_less_is_none() {
+    let fields = [
+        "frames",
+        "replayed_per_100",
+        "unplaced_per_100",
+        "crowded_above",
+        "crowded_per_100",
+        "covered_above_percent",
+        "covered_per_100",
+    ];
+    let part = |changed: &str, value: u32| {
+        let line = |field: &&str| format!("{field} = {}\n", if *field == changed { value } else { 50 });
+        format!("[interference]\n{}\n[expected]", fields.iter().map(line).collect::<String>())
+    };
+    let before = with(files(), EDGE, "[expected]", &part("", 50));
+    let old = CitySet::of(before).unwrap();
+    assert_eq!(old.may_follow(city()).unwrap(), [], "an alarm gives nothing to anybody");
+    let with_part = |part: &str| CitySet::of(with(files(), EDGE, "[expected]", part));
+    assert_eq!(city().may_follow(&old).unwrap_err().krav().0, "CYB-02");
+    for field in fields {
+        let refused = with_part(&part(field, 51)).unwrap().may_follow(&old).unwrap_err();
+        assert_eq!(refused.krav().0, "CYB-02", "{field}");
+        assert_eq!(with_part(&part(field, 49)).unwrap().may_follow(&old).unwrap(), [], "{field}");
+        assert!(with_part(&part(field, 2_000_000)).is_err(), "{field}");
+    }
+}
+
+#[test]
 fn pol_03n_a_wider_set_without_a_new_krav_version_is_refused() {
     let longer = with(files(), EDGE, "evidence_days = 7", "evidence_days = 30");
     // A new version of another krav decides nothing.

@@ -19,6 +19,7 @@ mod memory;
 mod orders;
 mod probes;
 mod proposals;
+mod signs;
 mod sources;
 
 use serde_json::Value;

@@ -10,7 +10,7 @@ use crate::nodes::{City, Service, until};
 use crate::program::{stderr, text, vaern};
 use crate::{files, leaves};
 
-const SIZE: (u16, u16) = (320, 180);
+pub(crate) const SIZE: (u16, u16) = (320, 180);
 
 /// A drawn scene with one bin that is large enough to be found: the picture, and the bin's box in pixels.
 fn scene() -> (Vec<u8>, [u16; 4]) {
@@ -29,7 +29,7 @@ fn scene() -> (Vec<u8>, [u16; 4]) {
 }
 
 /// Forty frames of one drive, each later and further on than the one before: no rule refuses one.
-fn street() -> Vec<Vec<u8>> {
+pub(crate) fn street() -> Vec<Vec<u8>> {
     let drive = Drive::generate(7, 80, SIZE).map(Result::unwrap);
     let inside = drive.filter(|f| f.truth.inside && f.truth.fence_margin_m > 20.0 && f.truth.fix.is_some());
     let street: Vec<Vec<u8>> = inside.map(|frame| frame.jpeg).take(40).collect();
@@ -80,13 +80,13 @@ fn city(scene: &(Vec<u8>, [u16; 4])) -> (City, tempfile::TempDir) {
 }
 
 /// One thread and room for all: each frame is seen, in its order, and gets the masks that the one before it hands on.
-fn steady(city: City) -> City {
+pub(crate) fn steady(city: City) -> City {
     city.configure("workers = 2", "workers = 1");
     city.configure("folder = \"inbox\"", "folder = \"inbox\"\nwaiting = 64");
     city
 }
 
-fn figure(service: &Service, name: &str) -> u64 {
+pub(crate) fn figure(service: &Service, name: &str) -> u64 {
     let told = service.get("/metrics").unwrap().1;
     let line = told.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).unwrap();
     line.parse().unwrap()

@@ -165,6 +165,18 @@ impl City {
 
     /// The same of a component of one's own.
     pub(crate) fn release_of(&self, guest: &str, component: &[u8], counter: u64, until: Option<&str>) -> String {
+        self.release_with(guest, component, counter, until, "")
+    }
+
+    /// The same of one that asks for capabilities.
+    pub(crate) fn release_with(
+        &self,
+        guest: &str,
+        component: &[u8],
+        counter: u64,
+        until: Option<&str>,
+        capabilities: &str,
+    ) -> String {
         let name = format!("{guest}-{counter}");
         let work = self.at("work").join(&name);
         std::fs::create_dir_all(&work).unwrap();
@@ -172,7 +184,7 @@ impl City {
         let manifest = format!(
             "name = \"guest\"\nversion = \"0.1.{counter}\"\ncounter = {counter}\nvendor = \"vaern-reference\"\n\
              purpose = \"containere\"\nintended_use = \"A guest of the tests.\"\nlabels = [\"affaldscontainer\"]\n\
-             capabilities = []\nframe = {{ width = 1280, height = 720 }}\n[licences]\nplugin = \"Apache-2.0\"\n\
+             capabilities = [{capabilities}]\nframe = {{ width = 1280, height = 720 }}\n[licences]\nplugin = \"Apache-2.0\"\n\
              model = \"\"\ntraining_data = \"\"\n"
         );
         std::fs::write(work.join("vaern.toml"), manifest).unwrap();

@@ -26,6 +26,7 @@ use super::probe::{Answer, Tally};
 use super::row::Row;
 use super::schedule::Schedule;
 use super::seat::Seat;
+use super::signs::Signs;
 use crate::bits::{DurableLedger, LedgerError};
 use crate::coverage::Spot;
 use crate::gate::Built;
@@ -124,6 +125,7 @@ pub(crate) struct Clerk<'a> {
     pace: Pace,
     pub(super) drift: Option<Drift>,
     pub(super) tally: Option<Tally>,
+    pub(super) signs: Option<Signs>,
     ledger: DurableLedger,
     capture_ms: i64,
     pub(super) seat: Option<Arc<Seat>>,
@@ -150,6 +152,7 @@ impl<'a> Clerk<'a> {
         let (ledger, pace) = (DurableLedger::open(state, &output)?, journal.pace()?);
         let profile = &desk.rules.set.profile;
         let (drift, tally) = (profile.expected.map(Drift::new), profile.probe.map(Tally::new));
+        let signs = profile.interference.map(Signs::new);
         let mut clerk = Self {
             desk,
             log,
@@ -159,6 +162,7 @@ impl<'a> Clerk<'a> {
             pace,
             drift,
             tally,
+            signs,
             ledger,
             capture_ms: 0,
             seat: None,
@@ -330,6 +334,7 @@ impl<'a> Clerk<'a> {
             self.pace.insert(camera, place);
         }
         let result = self.released(result);
+        self.watch_for_signs(&result);
         if let FrameResult::Seen(seen) = &result {
             self.watch_for_drift(seen.objects.len() as u64);
         }

@@ -97,6 +97,14 @@ figures! {
     objects_per_100: "gauge" "vaern_objects_per_100_frames",
     /// 1 while that is outside of what the city expects.
     drifts: "gauge" "vaern_drift",
+    /// 1 while there are more signs of interference from outside than the city bears.
+    replayed: "gauge" "vaern_interference{sign=\"replayed\"}",
+    /// 1 while there are more signs of interference from outside than the city bears.
+    unplaced: "gauge" "vaern_interference{sign=\"unplaced\"}",
+    /// 1 while there are more signs of interference from outside than the city bears.
+    crowded: "gauge" "vaern_interference{sign=\"crowded\"}",
+    /// 1 while there are more signs of interference from outside than the city bears.
+    covered: "gauge" "vaern_interference{sign=\"covered\"}",
     /// Pictures with a known answer that the release was shown.
     probes: "counter" "vaern_probes_total",
     /// What the release found of what is known to be in them, in percent, over the last that were judged.

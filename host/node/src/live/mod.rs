@@ -33,6 +33,7 @@ mod schedule;
 mod seat;
 mod serve;
 mod service;
+mod signs;
 mod source;
 mod swap;
 mod window;

@@ -1,11 +1,13 @@
-//! What is said of how well the seated release does: by how much it finds in the street, and by what it finds where the answer is known.
+//! What is said of how well the seated release does: by how much it finds in the street, and by what it finds where the
+//! answer is known; and of what somebody outside does to it.
 
 use std::sync::atomic::Ordering;
 
 use super::clerk::Clerk;
 use super::probe::{Account, Answer};
 use super::seat::Seat;
-use crate::outcome::Refusal;
+use super::signs::{Sign, Weighed};
+use crate::outcome::{FrameResult, Refusal};
 
 impl Clerk<'_> {
     /// Counts a frame that was seen, and says so where a release finds more or less than is expected.
@@ -20,6 +22,31 @@ impl Clerk<'_> {
                 "drift: {} objects for each hundred of the last {} frames seen; {} to {} are expected (ANS-02)",
                 judged.per_100, expected.frames, expected.least_per_100, expected.most_per_100
             ));
+        }
+    }
+
+    /// Counts what became of a capture, and says so where there are more signs of interference from outside than the city bears.
+    pub(super) fn watch_for_signs(&mut self, result: &FrameResult) {
+        let Some(signs) = &mut self.signs else { return };
+        for Weighed { sign, per_100, most, alarms, begins } in signs.note(result) {
+            let figures = &self.desk.status.figures;
+            let gauge = match sign {
+                Sign::Replayed => &figures.replayed,
+                Sign::Unplaced => &figures.unplaced,
+                Sign::Crowded => &figures.crowded,
+                Sign::Covered => &figures.covered,
+            };
+            gauge.store(u64::from(alarms), Ordering::Relaxed);
+            if alarms {
+                let what = sign.what();
+                self.desk.status.alarm(format!(
+                    "interference: {per_100} of each hundred are {what}; at most {most} are borne (CYB-02)"
+                ));
+            }
+            if begins {
+                let now = self.desk.control.now();
+                self.try_until(|clerk| clerk.log.with(|book| book.interference(sign.as_str(), now)));
+            }
         }
     }
 

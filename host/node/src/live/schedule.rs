@@ -52,8 +52,8 @@ pub(crate) struct Told {
     pub(crate) rate: u16,
     /// Captures that wait at most.
     pub(crate) waiting: u16,
-    /// Frames of the street for each account of pictures with a known answer, at least. None where none is shown.
-    pub(crate) account: Option<u64>,
+    /// Accounts for each frame of the street, at most: of pictures with a known answer, and of signs of interference.
+    pub(crate) accounts: f64,
 }
 
 /// A moment that is not on a schedule can be told apart to a millisecond within its hour.
@@ -82,8 +82,7 @@ pub(crate) fn timing_bits(told: Told) -> f64 {
     // The longest time in clear is told as a power of two of microseconds.
     let figures = told.figures.map_or(0.0, |s| s.per_hour() * (per_tick(s) + 5.0));
     // An alarm is told at once, and so is its leaf. Which frames a plugin answers otherwise is its own to choose.
-    let accounts =
-        told.account.map_or(0.0, |frames| rate * 3_600.0 / frames.max(1) as f64 * (MOMENT_BITS + ACCOUNT_BITS));
+    let accounts = rate * 3_600.0 * told.accounts * (MOMENT_BITS + ACCOUNT_BITS);
     windows + early + figures + accounts
 }
 
@@ -103,7 +102,7 @@ mod tests {
         figures: Some(Schedule { every_ms: 60_000 }),
         rate: 10,
         waiting: 32,
-        account: None,
+        accounts: 0.0,
     };
 
     #[test]
@@ -114,7 +113,7 @@ mod tests {
         assert!(hasty > 20_000.0, "every second is no schedule for a budget of 20,000: {hasty}");
         assert!(timing_bits(Told { frames: Some(40), ..HOUR }) > bits + 15_000.0);
         // Pictures with a known answer: one for each 200 frames, judged over 20.
-        let probed = timing_bits(Told { account: Some(2_000), ..HOUR });
+        let probed = timing_bits(Told { accounts: 1.0 / 2_000.0, ..HOUR });
         assert!(probed > bits + 800.0 && probed < bits + 1_000.0, "{probed}");
     }
 

@@ -323,9 +323,10 @@ fn left_of_the_budget(
     let allowed = profile.output.bits_per_hour;
     let windows = Schedule::every_ms(u64::from(window.minutes) * 60_000);
     // The pictures come half as far apart as the profile says, at the nearest.
-    let account = profile.probe.map(|rule| u64::from(rule.every_frames / 2) * u64::from(rule.pictures));
+    let probes = profile.probe.map_or(0.0, |rule| 1.0 / (f64::from(rule.every_frames / 2) * f64::from(rule.pictures)));
+    let accounts = probes + profile.interference.map_or(0.0, |rule| 1.0 / f64::from(rule.frames));
     let rate = profile.rates.frames_per_second;
-    let told = schedule::Told { windows, frames: window.frames, figures, rate, waiting, account };
+    let told = schedule::Told { windows, frames: window.frames, figures, rate, waiting, accounts };
     let bits = (schedule::timing_bits(told) + coverage::bits_per_day(outlines) / 24.0).ceil() as u32;
     match allowed.checked_sub(bits) {
         Some(left) if left > 0 => Ok(left),

@@ -73,13 +73,16 @@ pub(crate) fn locate(gate: &Gate, intake: &Intake, taken: &mut Taken, now: Times
     gate.fence(located).map_err(|r| from_gate(&r))
 }
 
+/// A capture that was in memory when the node ended in order.
+pub(crate) const ENDED: &str = "node_ended";
+
 /// A picture of a stream that never was whole.
 pub(crate) const TORN: &str = "stream_broke";
 
 /// A capture that was in memory when the node ended in order.
 pub(crate) fn ended() -> Refusal {
     Refusal {
-        reason: "node_ended",
+        reason: ENDED,
         krav: Krav("SKJ-08"),
         blame: Blame::Operator,
         detail: "the node ended, and what lies in memory only ends with it".to_owned(),

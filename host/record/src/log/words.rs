@@ -470,5 +470,7 @@ words! {
         ReleaseRefused,
         /// A release in operation did worse than was approved, at pictures whose answer is known (ANS-02).
         QualityFailed,
+        /// More signs of interference from outside than the city bears (CYB-02). The reason says which.
+        Interference,
     }
 }
