@@ -212,8 +212,9 @@ fn std_06n_gov_08p_reports_on_labelled_pictures_hold_figures_and_drawn_streets_a
     let (commitment, seed, out) = (at("seed/commitment.json"), at("seed/seed.secret.toml"), at("once-more"));
     let on = ["--sealed", text(&sealed), "--corpus-key", text(&corpus_key), "--key", text(&key)];
     let by = ["--commitment", text(&commitment), "--seed-file", text(&seed), "--attempts", text(&ledger)];
-    let refused = vaern(&[&["--json"], &beside[..], &on, &by, &["--out", text(&out)]].concat());
-    assert_eq!(refused.status.code(), Some(1));
+    let city = ["--profile", "authority", "--out", text(&out)];
+    let refused = vaern(&[&["--json"], &beside[..], &on, &by, &city].concat());
+    assert_eq!(refused.status.code(), Some(1), "{}", stderr(&refused));
     assert!(stderr(&refused).contains("LEV-09") && !out.join("comparison.html").exists(), "{}", stderr(&refused));
 }
 

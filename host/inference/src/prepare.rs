@@ -73,6 +73,7 @@ pub fn prepare_region_in(
         covered.chunks_exact_mut(width)
     });
     let rows = pixels.chunks_exact(stride).skip(from.0).take(tall);
+    let mut apart = [(); 3].map(|()| vec![0; placed_width]);
     let level = Level::new();
     for row in rows {
         // Never a row of an earlier tile for one that is missing.
@@ -85,7 +86,7 @@ pub fn prepare_region_in(
             after.fill(grey);
             covered
         });
-        dispatch!(level, _simd => spread(row, planes, spec.scale));
+        dispatch!(level, _simd => spread(row, &mut apart, planes, spec.scale));
     }
     Tensor::new(vec![1, 3, height, width], values)
 }
@@ -102,11 +103,18 @@ fn resize(rgb: &[u8], size: Size, rect: Rect, to: Size) -> Result<Vec<u8>, Infer
     Ok(target.into_vec())
 }
 
-/// Samples of one row to three rows of values. The scale is the same for all of them: the compiler makes one loop for each.
+/// Samples of one row to three rows of values. In two steps, because a compiler takes samples apart many at a time, and turns many
+/// into values, but not both at once. The scale is the same for all of them: the compiler makes one loop for each.
 #[inline(always)]
-fn spread(row: &[[u8; 3]], [red, green, blue]: [&mut [f32]; 3], scale: Scale) {
+fn spread(row: &[[u8; 3]], apart: &mut [Vec<u8>; 3], planes: [&mut [f32]; 3], scale: Scale) {
+    let [red, green, blue] = &mut *apart;
     for (((pixel, red), green), blue) in row.iter().zip(red).zip(green).zip(blue) {
-        [*red, *green, *blue] = pixel.map(|sample| scaled(sample.into(), scale));
+        [*red, *green, *blue] = *pixel;
+    }
+    for (samples, values) in apart.iter().zip(planes) {
+        for (sample, value) in samples.iter().zip(values) {
+            *value = scaled((*sample).into(), scale);
+        }
     }
 }
 
