@@ -44,7 +44,7 @@ enum Task {
         /// Seconds for each target.
         #[arg(long, default_value_t = 60)]
         seconds: u64,
-        /// One target: picture, exif, gpx, nmea or fence.
+        /// One target: picture, exif, gpx, nmea, fence, mjpeg or gpsd.
         target: Option<String>,
     },
     /// Run the deep tier: what is too long for every push, each with its figure.

@@ -29,12 +29,15 @@ fn demo() -> &'static Path {
 }
 
 fn run(release: &Path, policies: &Path, out: &Path) -> Output {
-    let source = demo().join("drive");
+    run_on(&demo().join("drive"), release, policies, out)
+}
+
+fn run_on(source: &Path, release: &Path, policies: &Path, out: &Path) -> Output {
     vaern(&[
         "--json",
         "run",
         "--source",
-        text(&source),
+        text(source),
         "--release",
         text(release),
         "--policies",
@@ -272,7 +275,6 @@ fn min_04n_pictures_without_position_are_refused_under_an_operating_purpose() {
     assert_eq!(refusal(&output).1, "MIN-04");
 }
 
-/// The same JPEG, whose frame header claims another size.
 #[test]
 fn min_07n_a_folder_is_looked_at_no_closer_than_the_profile_lets_and_min_07p_the_next_place_is() {
     let temp = tempfile::tempdir().unwrap();
@@ -285,19 +287,7 @@ fn min_07n_a_folder_is_looked_at_no_closer_than_the_profile_lets_and_min_07p_the
         std::fs::write(source.join(name), bytes).unwrap();
     }
     let out = temp.path().join("out");
-    let (release, policies) = (demo().join("release"), demo().join("policies"));
-    let run = vaern(&[
-        "--json",
-        "run",
-        "--source",
-        text(&source),
-        "--release",
-        text(&release),
-        "--policies",
-        text(&policies),
-        "--out",
-        text(&out),
-    ]);
+    let run = run_on(&source, &demo().join("release"), &demo().join("policies"), &out);
     assert!(run.status.success(), "{}", stderr(&run));
     let summary = json(&run.stdout);
     assert_eq!((&summary["frames_seen"], &summary["frames_refused"]), (&2.into(), &1.into()), "{summary}");
@@ -305,6 +295,7 @@ fn min_07n_a_folder_is_looked_at_no_closer_than_the_profile_lets_and_min_07p_the
     assert!(by_reason.contains_key("too_soon") || by_reason.contains_key("same_spot"), "{by_reason:?}");
 }
 
+/// The same JPEG, whose frame header claims another size.
 fn with_size(jpeg: &[u8], width: u16, height: u16) -> Vec<u8> {
     let mut bytes = jpeg.to_vec();
     let at = (0..bytes.len()).rfind(|i| bytes[*i..].starts_with(&[0xFF, 0xC0, 0x00, 0x11])).unwrap();

@@ -55,6 +55,7 @@ pub struct Picture<'a> {
     rgb: &'a [u8],
     size: Size,
     scaled: Option<ScaledTile<'a>>,
+    #[cfg_attr(not(feature = "models"), expect(dead_code, reason = "tensors are made for models alone"))]
     scratch: Option<&'a Scratch>,
 }
 
@@ -92,6 +93,7 @@ impl<'a> Picture<'a> {
     }
 
     /// Memory for a tensor of this tile.
+    #[cfg(feature = "models")]
     pub(crate) const fn scratch(&self) -> Option<&'a Scratch> {
         self.scratch
     }

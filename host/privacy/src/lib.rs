@@ -38,6 +38,7 @@ mod refusal;
 mod regions;
 mod resize;
 mod ring;
+#[cfg_attr(not(feature = "models"), expect(dead_code, reason = "tensors are made for models alone"))]
 mod scratch;
 mod shadow;
 mod stream;
