@@ -1,8 +1,10 @@
 //! `cargo xtask fuzz`: the targets of `fuzz/` under libFuzzer, for so many seconds each.
 //!
 //! Needs a nightly compiler, for coverage alone; where there is none it says so and passes over. Seeds and dictionaries are
-//! made by our own code; the corpus that grows from them stays in `fuzz/corpus` for the next sitting, out of the repository.
+//! made by our own code; the corpus that grows from them stays in `fuzz/corpus` for the next sitting, out of the repository,
+//! and so does the account of the sittings.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
@@ -10,6 +12,9 @@ use crate::deep::Word;
 
 /// Names of the targets.
 const TARGETS: [&str; 7] = ["picture", "exif", "gpx", "nmea", "fence", "mjpeg", "gpsd"];
+
+/// The account of all sittings on this corpus, beside it.
+const ACCOUNT: &str = "sittings.txt";
 
 /// The newest nightly toolchain that is installed, by its name.
 fn nightly() -> Option<String> {
@@ -57,10 +62,11 @@ pub(crate) fn sitting(root: &Path, seconds: u64, only: Option<&str>) -> (Word, V
 fn one(home: &Path, programs: &Path, name: &str, seconds: u64) -> (bool, String) {
     let artifacts = home.join("artifacts");
     let _ = std::fs::create_dir_all(&artifacts);
+    let (corpus, account) = (home.join("corpus"), home.join("corpus").join(ACCOUNT));
     let mut command = Command::new(programs.join(name));
     command
-        .arg(home.join("corpus").join(name))
-        .arg(format!("-dict={}", home.join("corpus").join(format!("{name}.dict")).display()))
+        .arg(corpus.join(name))
+        .arg(format!("-dict={}", corpus.join(format!("{name}.dict")).display()))
         .arg(format!("-artifact_prefix={}/{name}-", artifacts.display()))
         .arg(format!("-max_total_time={seconds}"))
         // No file may take two seconds, and none may ask for more than a large picture needs.
@@ -74,10 +80,12 @@ fn one(home: &Path, programs: &Path, name: &str, seconds: u64) -> (bool, String)
     let executed = statistic(&text, "stat::number_of_executed_units:").unwrap_or(0);
     let covered = text.lines().rev().find_map(|line| line.split(" cov: ").nth(1)?.split(' ').next()).unwrap_or("?");
     if output.status.success() && executed > 0 {
-        return (
-            true,
-            format!("DEEP fuzz {name}: {executed} executions in {seconds} s, {covered} places covered, no finding"),
-        );
+        let in_all = match entered(&account, name, seconds, executed) {
+            Ok(sittings) => sittings.said(name),
+            Err(error) => return (false, format!("{name}: {}: {error}", account.display())),
+        };
+        let now = format!("{executed} executions in {seconds} s, {covered} places covered, no finding");
+        return (true, format!("DEEP fuzz {name}: {now}; {in_all}"));
     }
     let tail: Vec<&str> = text.lines().rev().take(25).collect();
     let tail: Vec<&str> = tail.into_iter().rev().collect();
@@ -89,6 +97,28 @@ fn one(home: &Path, programs: &Path, name: &str, seconds: u64) -> (bool, String)
             tail.join("\n")
         ),
     )
+}
+
+/// Adds a sitting to the account, and gives the account as it is then.
+fn entered(account: &Path, name: &str, seconds: u64, executed: u64) -> std::io::Result<Sittings> {
+    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(account)?;
+    writeln!(file, "{name} {seconds} {executed}")?;
+    std::fs::read_to_string(account).map(Sittings)
+}
+
+/// The account of the sittings that ended without a finding: a target, its seconds and its executions on each line.
+struct Sittings(String);
+
+impl Sittings {
+    fn said(&self, name: &str) -> String {
+        let numbers = |line: &str| -> Option<(u64, u64)> {
+            let mut words = line.strip_prefix(name)?.strip_prefix(' ')?.split(' ').map(str::parse::<u64>);
+            Some((words.next()?.ok()?, words.next()?.ok()?))
+        };
+        let of_target: Vec<(u64, u64)> = self.0.lines().filter_map(numbers).collect();
+        let (seconds, executed) = of_target.iter().fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1));
+        format!("in all {executed} in {} min, {} sittings", seconds / 60, of_target.len())
+    }
 }
 
 fn statistic(text: &str, name: &str) -> Option<u64> {
@@ -108,5 +138,17 @@ pub(crate) fn run(root: &Path, seconds: u64, only: Option<&str>) -> ExitCode {
             lines.iter().for_each(|line| eprintln!("{line}"));
             ExitCode::FAILURE
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_account_counts_a_targets_own_sittings_and_no_others() {
+        let account = Sittings("gpx 900 10\nexif 900 7\ngpx 900 5\ngpxx 60 9\ngpx torn\n".to_owned());
+        assert_eq!(account.said("gpx"), "in all 15 in 30 min, 2 sittings");
+        assert_eq!(account.said("nmea"), "in all 0 in 0 min, 0 sittings");
     }
 }

@@ -14,11 +14,11 @@ fn write() -> std::io::Result<()> {
     for target in targets::ALL {
         let folder = out.join(target);
         std::fs::create_dir_all(&folder)?;
-        for (number, seed) in targets::seeds(target).iter().enumerate() {
+        for (number, seed) in targets::seeds::of(target).iter().enumerate() {
             std::fs::write(folder.join(format!("seed-{number}")), seed)?;
         }
         let mut words = String::new();
-        for word in targets::dictionary(target) {
+        for word in targets::seeds::dictionary(target) {
             let escaped: String = word.iter().fold(String::new(), |mut text, byte| {
                 let _ = write!(text, "\\x{byte:02x}");
                 text
@@ -30,16 +30,16 @@ fn write() -> std::io::Result<()> {
     Ok(())
 }
 
-libfuzzer_sys::fuzz_target!(
-    init: {
-        let status = match write() {
-            Ok(()) => 0,
-            Err(error) => {
-                eprintln!("{error}");
-                1
-            }
-        };
-        std::process::exit(status)
-    },
-    |_data: &[u8]| {}
-);
+/// Writes, and ends the program before any fuzzing begins.
+fn write_and_end() {
+    let status = match write() {
+        Ok(()) => 0,
+        Err(error) => {
+            eprintln!("{error}");
+            1
+        }
+    };
+    std::process::exit(status)
+}
+
+libfuzzer_sys::fuzz_target!(init: write_and_end(), |_data: &[u8]| {});

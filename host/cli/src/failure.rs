@@ -117,8 +117,8 @@ impl From<vaern_node::gate::CheckError> for Failure {
     }
 }
 
-impl From<vaern_node::service::AdmitError> for Failure {
-    fn from(error: vaern_node::service::AdmitError) -> Self {
+impl From<vaern_node::admission::AdmitError> for Failure {
+    fn from(error: vaern_node::admission::AdmitError) -> Self {
         let failure = Self::refused(error.to_string(), error.krav(), error.blame());
         match error.mend() {
             Some(mend) => failure.mend(mend),
@@ -127,14 +127,14 @@ impl From<vaern_node::service::AdmitError> for Failure {
     }
 }
 
-impl From<vaern_node::service::ServiceError> for Failure {
-    fn from(error: vaern_node::service::ServiceError) -> Self {
+impl From<vaern_node::folder::FolderError> for Failure {
+    fn from(error: vaern_node::folder::FolderError) -> Self {
         match error {
-            vaern_node::service::ServiceError::Sink(error) => error.into(),
-            vaern_node::service::ServiceError::Evidence(error) => error.into(),
-            vaern_node::service::ServiceError::Collection(error) => error.into(),
-            vaern_node::service::ServiceError::Ledger(error) => error.into(),
-            vaern_node::service::ServiceError::Run(error) => {
+            vaern_node::folder::FolderError::Sink(error) => error.into(),
+            vaern_node::folder::FolderError::Evidence(error) => error.into(),
+            vaern_node::folder::FolderError::Collection(error) => error.into(),
+            vaern_node::folder::FolderError::Ledger(error) => error.into(),
+            vaern_node::folder::FolderError::Run(error) => {
                 Self::refused(error.to_string(), error.krav(), Blame::Operator)
             }
         }

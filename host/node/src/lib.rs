@@ -4,6 +4,7 @@
 //! be asked, the sandbox what may be answered. What it adds is order, counting (frames in = seen + refused, always), and
 //! files that are written whole or not at all.
 
+pub mod admission;
 pub mod bits;
 pub mod book;
 pub mod code;
@@ -11,6 +12,7 @@ pub mod collection;
 pub mod coverage;
 pub mod facts;
 pub mod fields;
+pub mod folder;
 pub mod gate;
 pub mod keeper;
 pub mod live;
@@ -21,7 +23,6 @@ pub mod probes;
 pub mod quota;
 pub mod replay;
 pub mod report;
-pub mod service;
 pub mod sinks;
 mod source;
 pub mod store;

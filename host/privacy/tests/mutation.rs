@@ -36,8 +36,8 @@ fn mutate(mut data: Vec<u8>, dictionary: &[&[u8]], steps: &[Step]) -> Vec<u8> {
 }
 
 fn drive(target: &'static str, cases: u32) {
-    let seeds = targets::seeds(target);
-    let dictionary = targets::dictionary(target);
+    let seeds = targets::seeds::of(target);
+    let dictionary = targets::seeds::dictionary(target);
     for seed in &seeds {
         targets::run(target, seed);
     }
@@ -82,10 +82,10 @@ fn any_fence() {
 fn honest_seeds_go_all_the_way_through() {
     // A target whose seeds are all refused would look at nothing.
     use vaern_privacy::{Fence, TrackLog};
-    for seed in targets::seeds("gpx").iter().chain(&targets::seeds("nmea")) {
+    for seed in targets::seeds::of("gpx").iter().chain(&targets::seeds::of("nmea")) {
         assert!(TrackLog::parse(seed).is_ok());
     }
-    for seed in targets::seeds("fence") {
+    for seed in targets::seeds::of("fence") {
         Fence::parse(vaern_door::Name::new("f").unwrap(), std::str::from_utf8(&seed).unwrap(), 100.0).unwrap();
     }
 }

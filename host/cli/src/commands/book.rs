@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use cap_std::fs::Dir;
 use vaern_door::{Blame, Krav};
+use vaern_node::admission::Seer;
 use vaern_node::book::Book;
 pub(crate) use vaern_node::book::{LINK, Link};
 use vaern_node::gate::Built;
 use vaern_node::keeper::{BOUNDS, Keeper};
 use vaern_node::outcome::Summary;
 use vaern_node::replay::Conditions;
-use vaern_node::service::Seer;
 use vaern_policy::PolicySet;
 use vaern_record::evidence::{Evidence, Kind};
 use vaern_record::log::{Event, Floor, Leaf, Log};

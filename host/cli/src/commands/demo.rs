@@ -6,9 +6,10 @@ use cap_std::fs::Dir;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use vaern_door::{Digest, Name};
+use vaern_node::admission::{self, AdmitError};
+use vaern_node::folder::{self, Setup};
 use vaern_node::outcome::Summary;
 use vaern_node::policies;
-use vaern_node::service::{self, AdmitError, Setup};
 use vaern_policy::catalogue::{Kind, KravEntry};
 use vaern_policy::{CitySet, PolicySet};
 use vaern_record::log::{Account, KeyName, VerifierKey};
@@ -111,7 +112,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
     vaern_trust::sign_vendor(&release_dir, &vendor.1)?;
 
     output.say("5  it is refused, because nobody approved it:");
-    let refused = match service::admit(&release_dir, &trust, &set, now) {
+    let refused = match admission::admit(&release_dir, &trust, &set, now) {
         Err(AdmitError::Release(error @ ReleaseError::Approval(_))) => error.to_string(),
         Err(error) => return Err(error.into()),
         Ok(_) => return Err(Failure::internal("an unapproved release was admitted")),
@@ -129,12 +130,12 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
         .map(|(owner, pair)| (&owner.role, pair))
         .collect();
     vaern_trust::approve(&release_dir, &trust, &draft, &dpia, &signers, now)?;
-    let release = service::admit(&release_dir, &trust, &set, now)?;
+    let release = admission::admit(&release_dir, &trust, &set, now)?;
 
     output.say("7  the drive: fence, mask, plugin");
     let backend = args.engine.open()?;
     let built = gate::gate(&set, &args.engine, backend.as_ref(), output)?.in_operation(&set.profile);
-    let seer = service::prepare(&release, &set, args.wall.settings(&args.engine)?)?;
+    let seer = admission::prepare(&release, &set, args.wall.settings(&args.engine)?)?;
     let source = files::open_dir("source", &args.out.join("drive"))?;
     let result_path = args.out.join("result");
     let result = files::make_dir("output", &result_path)?;
@@ -154,7 +155,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
     let log = LogArgs::of(log_path.clone(), args.out.join("keys/demo-node.secret.toml"));
     let verifier = VerifierKey::new(KeyName::new("demo-node")?, pair.public().as_bytes())?;
     let summary = book::kept(log.open()?, &release, &set, &seer, &result, || {
-        with_progress(output, |progress| service::look(&setup, &release, &seer, progress))
+        with_progress(output, |progress| folder::look(&setup, &release, &seer, progress))
     })?;
 
     output.say("8  the log of the drive, verified");

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use vaern_door::{Blame, Digest, Krav};
-use vaern_node::{facts, service};
+use vaern_node::{admission, facts};
 use vaern_policy::PolicySet;
 use vaern_record::evidence::{EvidenceError, RecordId};
 use vaern_record::log::{Access, Event, Proof, Reader, Record, VerifierKey};
@@ -200,7 +200,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
         None => (None, started(&args.result)?),
     };
     // Judged as of the run: an approval that ran out since was in force then.
-    let release = service::admit(&files::open_dir("release", &args.release)?, &trust, &set, then)?;
+    let release = admission::admit(&files::open_dir("release", &args.release)?, &trust, &set, then)?;
     same("release", release_digest, release.digest())?;
     let picture = match picture(&result, &feature) {
         Picture::Kept { file, jpeg } => Picture::Kept { file, jpeg },

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use serde::Serialize;
 use vaern_door::Name;
 use vaern_node::collection::{Account, Annotated, HeldSet, Plan};
+use vaern_node::folder::{self, Setup};
 use vaern_node::outcome::Summary;
-use vaern_node::service::{self, Setup};
 
 use crate::commands::gate::{self, Engine, Purpose, Standing};
 use crate::commands::run::{self, finish, unlocated_allowed, with_progress, workers};
@@ -112,11 +112,11 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
         workers: workers(),
     };
     let Some(held) = held else {
-        let summary = with_progress(output, |progress| service::mask(&setup, progress))?;
+        let summary = with_progress(output, |progress| folder::mask(&setup, progress))?;
         return finish(&summary, &args.out, output);
     };
     let plan = args.collection.plan(held, &setup)?;
-    let (summary, collection) = with_progress(output, |progress| service::collect(&setup, plan, progress))?;
+    let (summary, collection) = with_progress(output, |progress| folder::collect(&setup, plan, progress))?;
     let lines = lines(&summary, &collection, &args.out);
     output.result(&Collected { summary, collection }, &lines)
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use vaern_conformance::{Language, Register, RegisterError, RegisterSources, Run, notice_html, register_html};
 use vaern_door::{Blame, Krav};
-use vaern_node::service;
+use vaern_node::admission;
 use vaern_trust::Dpia;
 
 use crate::commands::gate::{self, Purpose, Standing, now};
@@ -51,7 +51,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
     let (set, _) = gate::policy_set_in_force(&args.policies, &args.purpose, || Ok(trust.clone()), &standing)?;
     let dir = files::open_dir("release", &args.release)?;
     // Only what may run is registered: approved, in force, for these rules.
-    let release = service::admit(&dir, &trust, &set, now())?;
+    let release = admission::admit(&dir, &trust, &set, now())?;
     let borne = vaern_trust::Release::open(&dir)?.verify(&trust)?.borne_by(&trust, &release.approval().catalogue)?;
     let bytes = files::read("result", &args.result.join("run.json"), 64 << 20)?;
     let tested =

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use vaern_door::Name;
+use vaern_node::admission;
 use vaern_node::bits::DurableLedger;
+use vaern_node::folder::{self, Setup};
 use vaern_node::outcome::Summary;
-use vaern_node::service::{self, Setup};
 use vaern_policy::PolicySet;
 
 use crate::commands::apart;
@@ -100,7 +101,7 @@ fn once(
     }
     // The release is judged before the gate is built: a refused one costs no model.
     let mut followed = args.follow.take(&trust, output)?;
-    let release = service::admit(&release, &trust, &set, followed.as_ref().map_or_else(gate::now, Followed::time))?;
+    let release = admission::admit(&release, &trust, &set, followed.as_ref().map_or_else(gate::now, Followed::time))?;
     match &mut followed {
         None => followed_by_none(&release)?,
         Some(followed) => {
@@ -114,7 +115,7 @@ fn once(
     let backend = args.engine.open()?;
     let built = gate::gate(&set, &args.engine, backend.as_ref(), output)?.in_operation(&set.profile);
     let code = args.code.of(&release, &trust, output)?;
-    let seer = service::prepare_with(&release, code.as_ref(), &set, args.wall.settings(&args.engine)?)?;
+    let seer = admission::prepare_with(&release, code.as_ref(), &set, args.wall.settings(&args.engine)?)?;
     drop(code);
     let seer = match ledger {
         Some(ledger) => seer.charging(ledger),
@@ -135,7 +136,7 @@ fn once(
         workers: workers(),
     };
     let summary = book::kept(book, &release, &set, &seer, &out, || {
-        with_progress(output, |progress| service::look(&setup, &release, &seer, progress))
+        with_progress(output, |progress| folder::look(&setup, &release, &seer, progress))
     })?;
     finish(&summary, out_path, output)
 }

@@ -14,8 +14,8 @@ use vaern_trust::{
 };
 
 use super::seat::Live;
+use crate::admission::{self, AdmitError};
 use crate::code::CodeFrom;
-use crate::service::{self, AdmitError};
 
 /// Releases that are looked at; a folder with more is somebody's mistake.
 const MOST: usize = 256;
@@ -181,7 +181,7 @@ impl Chain {
         }
         let Some(current) = &self.current else { return Ok(None) };
         let Some(release) = self.state.active(self.purpose(), &self.rules.trust, current)? else { return Ok(None) };
-        Ok(Some(service::admitted(release, &self.rules.set, now)?))
+        Ok(Some(admission::admitted(release, &self.rules.set, now)?))
     }
 
     /// The listed release with the highest counter above `above` that the folder holds and `wanted` lets through: the folder's
@@ -259,13 +259,13 @@ impl Rules {
     /// Verifies the release in a folder, at `now`.
     pub(crate) fn load(&self, name: &str, now: Timestamp) -> Result<Release<Approved>, LoadError> {
         let dir = self.releases.open_dir(name).map_err(|source| LoadError::Io { name: name.to_owned(), source })?;
-        Ok(service::admit(&dir, &self.trust, &self.set, now)?)
+        Ok(admission::admit(&dir, &self.trust, &self.set, now)?)
     }
 
     /// Takes its code or compiles it, loads its models, and warms a runner for each of `runners` threads.
     pub(crate) fn ready(&self, release: Release<Approved>, runners: usize) -> Result<Live, LoadError> {
         let code = self.code.of(&release, &self.trust, |_| ()).map_err(AdmitError::from)?;
-        let seer = service::prepare_with(&release, code.as_ref(), &self.set, self.wall.clone())?;
+        let seer = admission::prepare_with(&release, code.as_ref(), &self.set, self.wall.clone())?;
         drop(code);
         let grants = Arc::new(self.set.grants(release.manifest()).map_err(AdmitError::from)?);
         let max_age = SignedDuration::from_hours(24 * i64::from(self.set.profile.approval.max_age_days));

@@ -9,8 +9,8 @@ use vaern_sandbox::{Runner, SandboxError};
 use vaern_trust::{Approved, Release};
 
 use super::journal::WindowRelease;
+use crate::admission::{Seer, release_info};
 use crate::outcome::SandboxInfo;
-use crate::service::{Seer, release_info};
 
 /// A release, ready to see frames.
 pub(crate) struct Live {

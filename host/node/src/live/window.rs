@@ -9,7 +9,7 @@ use super::journal::{JournalError, OpenWindow, WindowRelease};
 use super::logbook::ClerkError;
 use crate::book::{LINK, Link};
 use crate::outcome::{FrameResult, ReleaseInfo, Run, SandboxInfo};
-use crate::{service, sinks};
+use crate::{folder, sinks};
 
 impl Clerk<'_> {
     /// Opens a window: a run begins in the log.
@@ -87,10 +87,10 @@ impl Clerk<'_> {
         let WindowRelease { name, version, vendor, digest, interfaces, responsible, approved_until } =
             window.release.clone();
         Ok(Run {
-            cautions: service::cautions(set, built, sandbox.as_ref()),
+            cautions: folder::cautions(set, built, sandbox.as_ref()),
             release: Some(ReleaseInfo { name, version, vendor, digest, interfaces, responsible, approved_until }),
             sandbox,
-            policy: service::policy_info(set, built),
+            policy: folder::policy_info(set, built),
             frames,
             started: since.to_string(),
             // Windows begin and end with whole seconds for whoever reads.

@@ -6,7 +6,7 @@ use cap_std::fs::Dir;
 use jiff::Timestamp;
 use vaern_conformance::{GateResult, Run, catalogue_digest, test_result};
 use vaern_door::{Digest, Name};
-use vaern_node::service;
+use vaern_node::admission;
 use vaern_trust::{Approval, Approved, Authority, Dpia, Offered, Release, Verified, is_listed, open_file};
 
 use super::{Basis, Checked, Doubt, Findings, needs, there};
@@ -24,7 +24,7 @@ impl Rechecked {
     /// The approval in force at a time, by the digest of its statement: nothing is believed from the first look.
     pub(super) fn approval_at(&self, at: Timestamp, on: &Basis<'_>) -> Result<Digest, Doubt> {
         let (trust, set) = (needs(on.trust, "trust root")?, needs(on.set, "policy set")?);
-        Ok(service::admit(&self.dir, trust, set, at)?.approval_digest())
+        Ok(admission::admit(&self.dir, trust, set, at)?.approval_digest())
     }
 }
 
@@ -62,7 +62,7 @@ fn approved(dir: Option<&Dir>, verified: Option<&Release<Verified>>, on: &Basis<
     let (dir, verified) = (needs(dir, "package")?, needs(verified, "package")?);
     let (trust, set) = (needs(on.trust, "trust root")?, needs(on.set, "policy set")?);
     let at = on.logged.and_then(|logged| logged.newest_of(verified.digest())).unwrap_or_else(now);
-    let release = service::admit(dir, trust, set, at)?;
+    let release = admission::admit(dir, trust, set, at)?;
     let approval = release.approval();
     let roles: Vec<&str> = approval.roles.iter().map(Name::as_str).collect();
     let says = format!("by {} from {} to {}", roles.join(", "), approval.not_before, approval.expires);

@@ -1,32 +1,22 @@
-//! The main job as one call: an approved release, a gate, a folder in, files out.
+//! Which release runs here, and what it then runs in: judged, given its grants, and walled in.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
 
 use cap_std::fs::Dir;
 use jiff::Timestamp;
 use vaern_door::{Blame, Grants, Krav, Name};
 use vaern_inference::{Backend, InferenceError, Model, ModelLimits};
 use vaern_policy::{ActivationFacts, PolicyError, PolicySet};
-use vaern_record::evidence::EvidenceError;
 use vaern_sandbox::wall::{Protection, Vendor, Wall, WallError, WallSettings};
 use vaern_sandbox::{Compiled, Engine, InProcess, Ledger, Runner, SandboxError};
 use vaern_trust::{Approved, CompiledCode, Release, ReleaseError, TrustRoot};
 
 use crate::bits::{DurableLedger, LedgerError};
-use crate::collection::{Account, CollectionError, Collector, Kept, Plan};
-use crate::coverage::Coverage;
 use crate::facts;
-use crate::gate::Built;
 use crate::keeper::{Keeper, KeptCount};
-use crate::outcome::{FrameOutcome, FrameResult, PolicyInfo, ReleaseInfo, Run, SandboxInfo, Summary};
-use crate::pipeline::{self, Job, RunError, Task, Track};
+use crate::outcome::{FrameOutcome, ReleaseInfo, SandboxInfo};
 use crate::withhold::withhold;
-use crate::{report, sinks};
-
-/// Pictures that the report carries at most: it must stay a file that a person can send.
-const REPORT_PICTURES: usize = 24;
 
 /// Why a release does not run here.
 #[derive(Debug, thiserror::Error)]
@@ -112,26 +102,6 @@ impl AdmitError {
     }
 }
 
-/// Why a run ended without a result.
-#[derive(Debug, thiserror::Error)]
-pub enum ServiceError {
-    /// The run itself.
-    #[error(transparent)]
-    Run(#[from] RunError),
-    /// The files that tell what happened cannot be written. What is there is whole.
-    #[error(transparent)]
-    Sink(#[from] sinks::SinkError),
-    /// The evidence cannot be sealed.
-    #[error(transparent)]
-    Evidence(#[from] EvidenceError),
-    /// The collection.
-    #[error(transparent)]
-    Collection(#[from] CollectionError),
-    /// The vendors' bit ledger. Nothing that was charged is told.
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
-}
-
 impl From<WallError> for AdmitError {
     fn from(error: WallError) -> Self {
         match error {
@@ -145,7 +115,7 @@ impl From<WallError> for AdmitError {
 pub struct Seer {
     grants: Arc<Grants>,
     place: Place,
-    keeper: Option<Keeper>,
+    pub(crate) keeper: Option<Keeper>,
     ledger: Option<Mutex<DurableLedger>>,
 }
 
@@ -189,7 +159,7 @@ impl Seer {
 
     /// Withholds what is beyond the vendor's budget; what is left is on the durable ledger when this returns. Answers with the
     /// bits charged.
-    fn withhold(&self, frames: &mut [FrameOutcome], vendor: &Name, out: &Dir) -> Result<u64, LedgerError> {
+    pub(crate) fn withhold(&self, frames: &mut [FrameOutcome], vendor: &Name, out: &Dir) -> Result<u64, LedgerError> {
         let Some(durable) = &self.ledger else {
             return Ok(withhold(&mut Ledger::new(&self.grants.output), frames, vendor, &self.grants, out));
         };
@@ -212,7 +182,7 @@ impl Seer {
         self.sandbox(None)
     }
 
-    fn sandbox(&self, bits_charged: Option<u64>) -> SandboxInfo {
+    pub(crate) fn sandbox(&self, bits_charged: Option<u64>) -> SandboxInfo {
         let bits_charged = bits_charged.unwrap_or_default();
         match &self.place {
             Place::Walled(wall) => {
@@ -230,28 +200,6 @@ impl Seer {
             Place::Here { .. } => SandboxInfo { bits_charged, ..SandboxInfo::default() },
         }
     }
-}
-
-/// What a run needs.
-pub struct Setup<'a> {
-    /// The rules in force.
-    pub set: &'a PolicySet,
-    /// The gate.
-    pub built: &'a Built,
-    /// Where the captures are.
-    pub source: &'a Dir,
-    /// Where everything goes.
-    pub out: &'a Dir,
-    /// The camera, where the operator names it.
-    pub camera: Option<Name>,
-    /// Where positions come from, if not from the pictures themselves.
-    pub track: Option<Track>,
-    /// Take captures without a position: evaluation only.
-    pub unlocated: bool,
-    /// The present.
-    pub now: Timestamp,
-    /// Threads.
-    pub workers: usize,
 }
 
 /// Judges a release: package, vendor signature, approval, and that the approval was given for these rules.
@@ -346,26 +294,6 @@ pub fn prepare_here(release: &Release<Approved>, set: &PolicySet, backend: &dyn 
     Ok(seer)
 }
 
-/// The main job. Writes `masked/*.jpg`, `detections.geojson`, `frames.csv`, `summary.json` and `report.html`.
-///
-/// # Errors
-/// [`ServiceError`] where nothing could be run, or the account of the run could not be written.
-pub fn look(
-    setup: &Setup<'_>,
-    release: &Release<Approved>,
-    seer: &Seer,
-    progress: &(dyn Fn(usize, usize) + Sync),
-) -> Result<Summary, ServiceError> {
-    let task = Task::Look {
-        grants: Arc::clone(&seer.grants),
-        runner: &|| seer.runner(),
-        keeper: seer.keeper.as_ref(),
-        operating: setup.set.purpose.operating,
-    };
-    let info = release_info(release, &seer.grants);
-    Ok(go(setup, task, Some((info, &release.manifest().vendor, seer)), progress)?.summary())
-}
-
 /// A release, as the files of a run name it.
 pub(crate) fn release_info(release: &Release<Approved>, grants: &Grants) -> ReleaseInfo {
     let (approval, manifest) = (release.approval(), release.manifest());
@@ -378,149 +306,4 @@ pub(crate) fn release_info(release: &Release<Approved>, grants: &Grants) -> Rele
         responsible: format!("{}, {}", approval.responsible.unit, approval.responsible.manager),
         approved_until: approval.expires.to_string(),
     }
-}
-
-/// The gate alone. Writes the masked pictures at full size, and the same account without detections.
-///
-/// # Errors
-/// As [`look`].
-pub fn mask(setup: &Setup<'_>, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<Summary, ServiceError> {
-    Ok(go(setup, Task::Mask { collector: None }, None, progress)?.summary())
-}
-
-/// Data collection: as [`mask`], into a training set, with annotations kept and originals deleted where that is the plan.
-/// Run again after a kill, it goes on where it was.
-///
-/// # Errors
-/// As [`look`], and [`ServiceError::Collection`].
-pub fn collect(
-    setup: &Setup<'_>,
-    plan: Plan<'_>,
-    progress: &(dyn Fn(usize, usize) + Sync),
-) -> Result<(Summary, Account), ServiceError> {
-    let collector = Collector::open(plan)?;
-    let run = go(setup, Task::Mask { collector: Some(&collector) }, None, progress)?;
-    let kept = run.frames.iter().filter_map(|frame| match &frame.result {
-        FrameResult::Refused(refusal) => Some(Kept { file: frame.file.clone(), reason: refusal.reason.to_owned() }),
-        FrameResult::Seen(_) => None,
-    });
-    let account = collector.finish(kept.collect())?;
-    Ok((run.summary(), account))
-}
-
-fn go(
-    setup: &Setup<'_>,
-    task: Task<'_>,
-    release: Option<(ReleaseInfo, &Name, &Seer)>,
-    progress: &(dyn Fn(usize, usize) + Sync),
-) -> Result<Run, ServiceError> {
-    let start = Instant::now();
-    let job = Job {
-        source: setup.source,
-        out: setup.out,
-        camera: setup.camera.clone(),
-        track: setup.track.clone(),
-        unlocated: setup.unlocated,
-        now: setup.now,
-        workers: setup.workers,
-        task,
-        progress,
-    };
-    let mut frames = pipeline::run(&setup.built.gate, &job)?;
-    let withheld = release.as_ref().map(|(_, vendor, seer)| seer.withhold(&mut frames, vendor, setup.out));
-    let bits_charged = withheld.transpose()?;
-    // What was withheld is not there any more, so no evidence of it is sealed.
-    if let Some(keeper) = release.as_ref().and_then(|(_, _, seer)| seer.keeper.as_ref()) {
-        keeper.seal(&frames, setup.now)?;
-    }
-    let (release, sandbox) = release.map(|(info, _, seer)| (info, seer.sandbox(bits_charged))).unzip();
-    let run = Run {
-        cautions: cautions(setup.set, setup.built, sandbox.as_ref()),
-        release,
-        sandbox,
-        policy: policy_info(setup.set, setup.built),
-        frames,
-        started: setup.now.to_string(),
-        wall_ms: start.elapsed().as_secs_f64() * 1e3,
-    };
-    let pictures = report_pictures(setup.out, &run);
-    if run.release.is_some() {
-        sinks::write_file(setup.out, "detections.geojson", sinks::detections_geojson(&run)?.as_bytes())?;
-        sinks::write_file(setup.out, sinks::COVERAGE, Coverage::of(&run).json()?.as_bytes())?;
-    }
-    sinks::write_file(setup.out, "frames.csv", sinks::frames_csv(&run).as_bytes())?;
-    sinks::write_file(setup.out, "report.html", report::html(&run, &pictures, REPORT_PICTURES).as_bytes())?;
-    // Last, so that a summary is the sign that everything else is there.
-    sinks::write_file(setup.out, "summary.json", sinks::summary_json(&run)?.as_bytes())?;
-    Ok(run)
-}
-
-pub(crate) fn policy_info(set: &PolicySet, built: &Built) -> PolicyInfo {
-    let purpose = &set.purpose;
-    PolicyInfo {
-        purpose: purpose.name.to_string(),
-        dk: purpose.dk.clone(),
-        en: purpose.en.clone(),
-        legal_basis: purpose.legal_basis.clone(),
-        masking: built.gate.policy().name().to_string(),
-        digest: set.digest(),
-        detectors: built.detectors.clone(),
-        backend: built.backend.to_string(),
-        fence: built.gate.fences().fences().iter().flat_map(vaern_privacy::Fence::outlines).collect(),
-    }
-}
-
-pub(crate) fn cautions(set: &PolicySet, built: &Built, sandbox: Option<&SandboxInfo>) -> Vec<(String, String)> {
-    let mut cautions = Vec::new();
-    let mut add = |dk: &str, en: &str| cautions.push((dk.to_owned(), en.to_owned()));
-    if built.drawn_streets_only {
-        add(
-            "Maskeringen bruger de indbyggede modeller, som kun kender tegnede gader. De må ikke bruges på fotografier.",
-            "The masking uses the embedded models, which know drawn streets only. They must not be used on photographs.",
-        );
-    }
-    match sandbox {
-        Some(sandbox) if !sandbox.walled => add(
-            "Plugin'et kørte i værtens egen proces, ikke i den særskilte proces, der holder rå billeder adskilt fra leverandørens kode.",
-            "The plugin ran inside the host's own process, not in the separate process that keeps raw frames apart from vendor code.",
-        ),
-        Some(sandbox) if !sandbox.missing.is_empty() => {
-            let missing = sandbox.missing.join(", ");
-            add(
-                &format!("Muren om plugin'et er svagere end den skal være, fordi maskinen mangler: {missing}."),
-                &format!(
-                    "The wall around the plugin is weaker than it should be, because the machine lacks: {missing}."
-                ),
-            );
-        }
-        _ => {}
-    }
-    if sandbox.is_some_and(|sandbox| sandbox.quarantined) {
-        add(
-            "Plugin'et fejlede så ofte i træk, at det blev sat i karantæne. Resten af billederne har det ikke set.",
-            "The plugin failed so often in a row that it was put in quarantine. It has not seen the rest of the frames.",
-        );
-    }
-    if !set.purpose.operating {
-        add(
-            "Kørt under en prøvepolitik, ikke under en driftspolitik.",
-            "Run under an evaluation policy, not under an operating one.",
-        );
-    }
-    cautions
-}
-
-/// The masked pictures that the report shows: those with objects first, then those with masks, then the rest.
-fn report_pictures(out: &Dir, run: &Run) -> BTreeMap<usize, Vec<u8>> {
-    let mut candidates: Vec<(bool, bool, usize, &str)> = Vec::new();
-    for frame in &run.frames {
-        if let FrameResult::Seen(seen) = &frame.result
-            && let Some(picture) = &seen.picture
-        {
-            candidates.push((seen.objects.is_empty(), seen.masked_share <= 0.0, frame.number, picture));
-        }
-    }
-    candidates.sort_unstable();
-    let read = |(_, _, number, path): (bool, bool, usize, &str)| Some((number, out.read(path).ok()?));
-    candidates.into_iter().take(REPORT_PICTURES).filter_map(read).collect()
 }
