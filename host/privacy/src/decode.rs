@@ -12,6 +12,7 @@ use zune_jpeg::JpegDecoder;
 
 use crate::jpeg_entropy;
 use crate::jpeg_headers::JpegHeader;
+use crate::png_data;
 use crate::png_headers::PngHeader;
 use crate::refusal::{DecodeFault, Refusal};
 
@@ -49,6 +50,9 @@ pub(crate) fn jpeg(bytes: &[u8], header: &JpegHeader) -> Result<Pages, Refusal> 
 /// The pixels of a PNG as RGB, in stored orientation.
 pub(crate) fn png(bytes: &[u8], header: &PngHeader) -> Result<Pages, Refusal> {
     let picture = bytes.get(..header.end).ok_or(Refusal::Truncated)?;
+    if guard::stands("privacy.whole-png") {
+        png_data::verify(picture, header)?;
+    }
     let decoded = catch_unwind(AssertUnwindSafe(|| png_inner(picture, header.size)));
     let (pixels, size) = decoded.map_err(|_| DecodeFault::Panic)??;
     check(pixels, Some(size), header.size)

@@ -5,6 +5,8 @@ use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 
+use vaern_door::guard;
+
 use crate::orient::Orientation;
 use crate::refusal::{BadPosition, NoFix, Refusal, Variant};
 use crate::tracklog::{METRES_PER_DOP, Moments};
@@ -99,8 +101,8 @@ fn fix(exif: &Exif) -> Result<Option<ExifFix>, Refusal> {
     Ok(Some(ExifFix {
         latitude,
         longitude,
-        stated_error_m: positive(exif, Tag::GPSHPositioningError),
-        dop_error_m: positive(exif, Tag::GPSDOP).map(|dop| dop * METRES_PER_DOP),
+        stated_error_m: stated(exif, Tag::GPSHPositioningError)?,
+        dop_error_m: stated(exif, Tag::GPSDOP)?.map(|dop| dop * METRES_PER_DOP),
         direction: true_direction(exif, Tag::GPSImgDirection, Tag::GPSImgDirectionRef),
         track: true_direction(exif, Tag::GPSTrack, Tag::GPSTrackRef),
         time: gps_time(exif),
@@ -125,8 +127,14 @@ fn rationals(exif: &Exif, tag: Tag) -> Option<Vec<f64>> {
     }
 }
 
-fn positive(exif: &Exif, tag: Tag) -> Option<f64> {
-    rationals(exif, tag)?.first().copied().filter(|v| v.is_finite() && *v > 0.0)
+/// What the receiver says of its error. A word that is there and is no error is not the same as none: such a fix may lie anywhere.
+fn stated(exif: &Exif, tag: Tag) -> Result<Option<f64>, NoFix> {
+    if exif.get_field(tag, In::PRIMARY).is_none() {
+        return Ok(None);
+    }
+    let value = rationals(exif, tag).and_then(|parts| parts.first().copied());
+    let usable = |v: &f64| (v.is_finite() && *v > 0.0) || !guard::stands("privacy.stated-error");
+    value.filter(usable).map(Some).ok_or(NoFix::Imprecise)
 }
 
 fn true_direction(exif: &Exif, tag: Tag, reference: Tag) -> Option<f64> {
@@ -184,8 +192,8 @@ fn taken(exif: &Exif) -> Option<Taken> {
     let (fraction, open) = ascii(exif, Tag::SubSecTimeOriginal).map_or((0, 1000), |text| milliseconds(&text));
     let time = Time::new(h.parse().ok()?, m.parse().ok()?, s.parse().ok()?, fraction * 1_000_000).ok()?;
     let offset = match ascii(exif, Tag::OffsetTimeOriginal) {
-        // An offset that is there and cannot be read is not the same as none.
-        Some(text) if !text.is_empty() => Some(parse_offset(&text)?),
+        // An offset that is there and cannot be read is not the same as none; blanks are how EXIF writes that it is not known.
+        Some(text) if text.bytes().any(|b| b != b' ' && b != b':') => Some(parse_offset(&text)?),
         _ => None,
     };
     Some(Taken { local: date(day)?.to_datetime(time), open: SignedDuration::from_millis(open), offset })
@@ -193,6 +201,9 @@ fn taken(exif: &Exif) -> Option<Taken> {
 
 /// Decimals of a second as milliseconds, and how many milliseconds they leave open.
 fn milliseconds(decimals: &str) -> (i32, i64) {
+    if !decimals.bytes().all(|b| b.is_ascii_digit()) {
+        return (0, 1000);
+    }
     let digits: String = decimals.chars().take(3).collect();
     match (digits.len(), digits.parse::<i32>()) {
         (1, Ok(tenths)) => (tenths * 100, 100),

@@ -448,7 +448,8 @@ impl fmt::Debug for Gate {
     }
 }
 
-/// Refuses a fix that is older or newer than its picture, where the picture's time in UTC is known (CLK-08).
+/// Refuses a fix that is older or newer than its picture, and one whose picture has no time in UTC where the policy asks for
+/// times: how old that fix is, nobody can say (CLK-08, FRM-21).
 fn check_stale(
     position: &Position,
     facts: &ExifFacts,
@@ -459,6 +460,7 @@ fn check_stale(
     let taken = match facts.taken.map(|taken| taken.moments(zone, SignedDuration::ZERO)) {
         Some(Ok(moments)) => moments,
         Some(Err(NoFix::AmbiguousTime)) => return Err(NoFix::AmbiguousTime.into()),
+        _ if rules.require_time && guard::stands("privacy.picture-time") => return Err(NoFix::NoTime.into()),
         _ => return Ok(()),
     };
     let Some(time) = position.time() else { return Ok(()) };

@@ -29,6 +29,7 @@ mod mask;
 mod model_detector;
 mod orient;
 mod original;
+mod png_data;
 mod png_headers;
 mod policy;
 mod position;

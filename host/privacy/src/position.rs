@@ -154,6 +154,11 @@ impl Plane {
         }
     }
 
+    /// Longitude and latitude of the point of touch.
+    pub(crate) const fn touch(&self) -> (f64, f64) {
+        (self.longitude, self.latitude)
+    }
+
     /// Metres east and north of the point of touch.
     pub(crate) fn project(&self, longitude: f64, latitude: f64) -> (f64, f64) {
         let mut east = longitude - self.longitude;

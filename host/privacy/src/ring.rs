@@ -74,6 +74,13 @@ impl Ring {
 
     /// Whether the plane's point of touch lies inside. Points on the line may go either way: the distance rule refuses them.
     pub(crate) fn contains(&self, plane: &Plane) -> bool {
+        // A plane is a picture of the earth nearby. From the other side of it corners fall to the east and to the west, and a line torn
+        // like that would enclose everything. No ring reaches across the date line, so what is outside its degrees is outside.
+        let (longitude, latitude) = plane.touch();
+        let within = |(low, high): (f64, f64), value: f64| (low..=high).contains(&value);
+        if !within(self.span(|c| c.0), longitude) || !within(self.span(|c| c.1), latitude) {
+            return false;
+        }
         let mut inside = false;
         for (a, b) in self.edges() {
             let ((ax, ay), (bx, by)) = (plane.project(a.0, a.1), plane.project(b.0, b.1));

@@ -1,8 +1,8 @@
 //! Shadows of persons on the street, from the sun, the heading and the camera's height and view (MIN-03).
 //!
 //! A shadow on flat ground starts at the feet and points away from the sun; its length is the person's height over the tangent of the sun's
-//! elevation. Seen by a level camera of known height, the foot point of a box gives the distance, and with it where the tip of
-//! the shadow falls in the picture. Errors of heading, ground and lens are met by widening: the wedge is the hull of
+//! elevation. Seen by a camera of known height and tilt, the foot point of a box gives the distance, and with it where the tip of
+//! the shadow falls in the picture. A camera whose profile states no tilt is taken for level. Errors of heading, ground and lens are met by widening: the wedge is the hull of
 //! shadows over a range of directions. Where heading, time or camera is unknown, or the sun is low, nothing is known of
 //! shadows, and the receipt does not claim to have masked them.
 
@@ -42,6 +42,8 @@ pub(crate) struct Light {
     /// Metres of shadow per metre of height.
     stretch: f64,
     height_m: f64,
+    /// How far the camera looks below the horizon, in radians.
+    tilt: f64,
     /// Pixels per unit of the tangent of the angle off the axis.
     focal_px: f64,
     spread: f64,
@@ -60,6 +62,7 @@ impl Light {
             direction: sun.azimuth + 180.0 - heading,
             stretch: 1.0 / sun.elevation.to_radians().tan(),
             height_m: camera.height_m,
+            tilt: camera.pitch_deg.unwrap_or_default().to_radians(),
             focal_px: f64::from(frame.width()) / 2.0 / (camera.hfov_deg / 2.0).to_radians().tan(),
             spread: rule.spread_deg,
             max_length_m: rule.max_length_m,
@@ -69,18 +72,22 @@ impl Light {
     /// Rectangles over the shadow of the person in this box, given by left, right and lower edge in pixels. Nothing for feet at or above
     /// the horizon: there is no ground to throw a shadow on.
     pub(crate) fn shadow(&self, (x0, x1, foot): (f64, f64, f64), frame: Size) -> Vec<Rect> {
-        let (cx, horizon) = (f64::from(frame.width()) / 2.0, f64::from(frame.height()) / 2.0);
-        let below = foot - horizon;
-        if below <= 1.0 {
+        let (cx, cy) = (f64::from(frame.width()) / 2.0, f64::from(frame.height()) / 2.0);
+        let below = self.tilt + ((foot - cy) / self.focal_px).atan();
+        if below * self.focal_px <= 1.0 {
             return Vec::new();
         }
-        // On the ground, metres to the right of and ahead of the camera.
-        let ahead = self.height_m * self.focal_px / below;
-        let right = (f64::midpoint(x0, x1) - cx) / self.focal_px * ahead;
+        // On the ground, metres to the right of and ahead of the camera; depth is along its axis.
+        let (sin, cos) = self.tilt.sin_cos();
+        let depth = |ahead: f64| ahead * cos + self.height_m * sin;
+        let ahead = self.height_m / below.tan();
+        let right = (f64::midpoint(x0, x1) - cx) / self.focal_px * depth(ahead);
         let length = (PERSON_M * self.stretch).min(self.max_length_m);
+        let nearest = (NEAR_M - self.height_m * sin) / cos;
         let seen = |r: f64, a: f64| {
-            let a = a.max(NEAR_M);
-            (cx + self.focal_px * r / a, horizon + self.focal_px * self.height_m / a)
+            let a = a.max(nearest);
+            let down = self.height_m * cos - a * sin;
+            (cx + self.focal_px * r / depth(a), cy + self.focal_px * down / depth(a))
         };
         let mut rects = Vec::new();
         for band in 0..BANDS {
@@ -123,15 +130,27 @@ mod tests {
     }
 
     fn light(time: &str, heading: f64) -> Option<Light> {
+        tilted(time, heading, None)
+    }
+
+    fn tilted(time: &str, heading: f64, pitch_deg: Option<f64>) -> Option<Light> {
         let position = Position::new(55.6761, 12.5683, 5.0).unwrap();
         let position = position.with_time(time.parse().unwrap()).with_heading(heading);
-        Light::of(&rule(), &position, &camera(), frame())
+        Light::of(&rule(), &position, &CameraProfile { pitch_deg, ..camera() }, frame())
     }
 
     /// Where a point on the ground is seen, written again from the pinhole: the test does not use the code under test.
     fn project(right: f64, ahead: f64) -> (f64, f64) {
         let focal = 640.0 / 30_f64.to_radians().tan();
         (640.0 + focal * right / ahead, 360.0 + focal * 2.0 / ahead)
+    }
+
+    /// The same for a tilted camera, by angles: how far below the axis the point's ray runs, and how far off it.
+    fn project_tilted(right: f64, ahead: f64, pitch_deg: f64) -> (f64, f64) {
+        let focal = 640.0 / 30_f64.to_radians().tan();
+        let under = (2.0_f64 / ahead).atan() - pitch_deg.to_radians();
+        let along = ahead.hypot(2.0) * under.cos();
+        (640.0 + focal * right / along, 360.0 + focal * under.tan())
     }
 
     fn covers(rects: &[Rect], (x, y): (f64, f64)) -> bool {
@@ -156,6 +175,33 @@ mod tests {
             }
             let other = project(-east * 2.0, (-north).mul_add(2.0, 10.0));
             assert!(!covers(&rects, other), "nothing on the sunny side, heading {heading}");
+        }
+    }
+
+    #[test]
+    fn min_03n_a_camera_that_looks_down_covers_the_whole_shadow_and_one_that_looks_up_too() {
+        let tip = 1.9 / 57.8_f64.to_radians().tan();
+        for pitch in [-3.0, 4.0, 12.0, 30.0] {
+            for (distance, aside) in [(4.0, 0.5), (10.0, -2.0)] {
+                for (heading, east, north) in
+                    [(0.0, 0.0, 1.0), (90.0, -1.0, 0.0), (180.0, 0.0, -1.0), (270.0, 1.0, 0.0)]
+                {
+                    let foot = project_tilted(aside, distance, pitch);
+                    let light = tilted(NOON, heading, Some(pitch)).unwrap();
+                    let rects = light.shadow((foot.0 - 20.0, foot.0 + 20.0, foot.1), frame());
+                    for part in [0.05, 0.5, 0.95] {
+                        let (right, ahead) = (aside + east * tip * part, distance + north * tip * part);
+                        let at = project_tilted(right, ahead, pitch);
+                        let seen = (0.0..1280.0).contains(&at.0) && (0.0..720.0).contains(&at.1);
+                        assert!(
+                            !seen || covers(&rects, at),
+                            "tilt {pitch}, {distance} m, heading {heading}: {at:?} in {rects:?}"
+                        );
+                    }
+                    let other = project_tilted(aside - east * 2.0, distance - north * 2.0, pitch);
+                    assert!(!covers(&rects, other), "nothing on the sunny side, tilt {pitch}, heading {heading}");
+                }
+            }
         }
     }
 

@@ -53,6 +53,25 @@ fn frm_04n_one_metre_outside_and_on_the_edge() {
     assert!(!fence.holds(&at(500.0, 500.0, 501.0)), "the circle reaches past it");
 }
 
+/// A plane is a picture of what is nearby: from the other side of the earth the corners of a fence fall to either side of it.
+#[test]
+fn frm_04n_the_other_side_of_the_earth_is_outside() {
+    let fence = Fence::parse(name("indre-by"), &common::fence_text(), 10.0).unwrap();
+    let (latitude, longitude) = common::HERE;
+    assert!(fence.holds(&Position::new(latitude, longitude, 1.0).unwrap()));
+    for step in -400..400 {
+        let (north, east) = (f64::from(step / 20) * 0.002, f64::from(step % 20) * 0.004);
+        for (latitude, longitude) in [
+            (latitude + north, longitude - 180.0 + east),
+            (-latitude + north, longitude - 180.0 + east),
+            (-latitude + north, longitude + east),
+        ] {
+            let far = Position::new(latitude, longitude, 1.0).unwrap();
+            assert!(!fence.holds(&far), "{latitude} {longitude}");
+        }
+    }
+}
+
 #[test]
 fn frm_04p_the_whole_circle_inside() {
     let fence = parse(&polygon(&[square(1000.0)])).unwrap();

@@ -138,11 +138,6 @@ fn img_04n_png_bombs_and_animations() {
     text.extend_from_slice(&[0; 2004]);
     text.extend_from_slice(&bytes[data..]);
     assert_eq!(open(&text).unwrap_err(), Refusal::ExpansionLimit);
-    // Far more data than the picture holds: the header is made smaller than what was packed.
-    let frame = size(3000, 1000);
-    let mut bomb = png(&vec![0; frame.rgb_bytes()], frame);
-    bomb[16..24].copy_from_slice(&[0, 0, 0, 1, 0, 0, 0, 1]);
-    assert!(open(&bomb).is_err());
 }
 
 #[test]

@@ -92,8 +92,11 @@ fn frm_21p_a_picture_between_two_points_lies_between_them() {
 fn clk_08n_a_picture_without_time_or_before_and_after_the_log_has_no_place() {
     let log = gpx(&drive(0..30)).unwrap();
     let gate = gate_with_clock("");
-    let no_time =
-        jpeg(&street(size(64, 48), 1), size(64, 48), &Exif { latitude: None, longitude: None, ..Exif::default() });
+    let no_time = jpeg(
+        &street(size(64, 48), 1),
+        size(64, 48),
+        &Exif { latitude: None, longitude: None, time: None, ..Exif::default() },
+    );
     assert_eq!(located(&gate, &log, no_time, 0).unwrap_err(), NoFix::NoTime.into());
     for time in ["2026:06:01 10:59:59", "2026:06:01 11:00:30", "2026:06:01 13:00:10", "2026:06:02 11:00:10"] {
         let refused = located(&gate, &log, picture(time, "+00:00", None), 0).unwrap_err();
@@ -184,6 +187,33 @@ fn clk_08n_exif_time_and_satellite_time_that_disagree_are_no_fix() {
     assert_eq!(shot("2026:06:01 11:59:58"), Err(NoFix::Stale.into()), "local time taken for UTC");
     assert_eq!(shot("2026:06:01 14:00:02"), Err(NoFix::Stale.into()));
     assert_eq!(shot("2026:06:01 13:59:57"), Ok(()));
+}
+
+#[test]
+fn clk_08n_a_fix_beside_a_picture_whose_time_nobody_can_tell_is_no_fix() {
+    let shot = |clock: &str, taken, subsec| {
+        let exif = Exif { taken: Some(taken), subsec, ..Exif::default() };
+        let bytes = jpeg(&street(size(64, 48), 1), size(64, 48), &exif);
+        gate_with_clock(clock).admit(Capture::located_by_exif(bytes), now()).map(|_| ())
+    };
+    // The fix is of 11:59:58 UTC; how old it is beside these pictures, nobody can say.
+    for (clock, taken, subsec) in [
+        ("", ("", ""), None),
+        ("", ("2026:06:01 13:59:58", ""), None),
+        ("", ("2026:06:01 13:59:58", "   :  "), None),
+        ("Europe/Copenhagen", ("2026:06:01 13:59:60", ""), None),
+        ("Europe/Copenhagen", ("2026:06:01 24:00:00", ""), None),
+        ("Europe/Copenhagen", ("2026:06:01 13:59:58", "CEST"), None),
+    ] {
+        assert_eq!(shot(clock, taken, subsec), Err(NoFix::NoTime.into()), "{clock} {taken:?} {subsec:?}");
+    }
+    // Decimals that are none leave the whole second open.
+    assert_eq!(shot("Europe/Copenhagen", ("2026:06:01 13:59:58", ""), Some("-5")), Ok(()));
+    // A blank offset is how EXIF says that there is none: the profile's clock holds, and the hour-old fix is seen.
+    for blank in ["   :  ", "      "] {
+        assert_eq!(shot("Europe/Copenhagen", ("2026:06:01 13:59:58", blank), None), Ok(()));
+        assert_eq!(shot("Europe/Copenhagen", ("2026:06:01 14:59:58", blank), None), Err(NoFix::Stale.into()));
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
+use vaern_door::guard;
 
 use super::{Builder, Place, TrackLogError, error_of_dop};
 
@@ -16,10 +17,13 @@ const MAX_TEXT: usize = 64;
 struct Point {
     degrees: Option<(f64, f64)>,
     time: Option<Timestamp>,
+    /// Metres, from the dilutions.
     hdop: Option<f64>,
     pdop: Option<f64>,
     course: Option<f64>,
     none: bool,
+    /// Something that is read of a point is there and is not what it should be: then the point is no fix.
+    unreadable: bool,
 }
 
 /// Reads a whole file. Nothing is unfolded: entities are not looked up, and a document type is refused.
@@ -30,9 +34,9 @@ pub(super) fn read(bytes: &[u8], builder: &mut Builder) -> Result<(), TrackLogEr
     reader.config_mut().check_end_names = true;
     let mut depth = 0_usize;
     let mut root = false;
-    // The open point with the depth of its element, and the open child of it with its text.
+    // The open point with the depth of its element, and the open child of it with its text; without it where not all was text.
     let mut point: Option<(usize, Point)> = None;
-    let mut child: Option<(String, String)> = None;
+    let mut child: Option<(String, Option<String>)> = None;
     loop {
         match reader.read_event().map_err(|_| TrackLogError::Xml)? {
             Event::Start(element) => {
@@ -51,22 +55,21 @@ pub(super) fn read(bytes: &[u8], builder: &mut Builder) -> Result<(), TrackLogEr
                     ("trkpt", None) => point = Some((depth, Point { degrees: degrees(&element), ..Point::default() })),
                     ("trkpt", Some(_)) => return Err(TrackLogError::NotGpx),
                     // Only direct children: an extension may have a `time` or a `speed` of its own.
-                    (name, Some((at, _))) if depth == at + 1 => child = Some((name.to_owned(), String::new())),
-                    _ => {}
+                    (name, Some((at, _))) if depth == at + 1 => child = Some((name.to_owned(), Some(String::new()))),
+                    _ => spoil(&mut child),
                 }
             }
-            Event::Text(words) => {
-                if let Some((_, value)) = &mut child
-                    && value.len() + words.len() <= MAX_TEXT
-                {
-                    value.push_str(&words);
-                }
-            }
+            Event::Text(words) => match &mut child {
+                Some((_, Some(value))) if value.len() + words.len() <= MAX_TEXT => value.push_str(&words),
+                child => spoil(child),
+            },
+            // Not unfolded, and so not known: half of a value is another value.
+            Event::GeneralRef(_) | Event::CData(_) => spoil(&mut child),
             Event::End(element) => {
                 match (&mut point, element.local_name().as_ref()) {
                     (Some((at, open)), _) if depth == *at + 1 => {
                         if let Some((name, value)) = child.take() {
-                            open.take_in(&name, value.trim());
+                            open.take_in(&name, value.as_deref().map(str::trim));
                         }
                     }
                     (Some((at, _)), "trkpt") if depth == *at => {
@@ -91,15 +94,19 @@ pub(super) fn read(bytes: &[u8], builder: &mut Builder) -> Result<(), TrackLogEr
 }
 
 impl Point {
-    fn take_in(&mut self, name: &str, value: &str) {
-        let number = || value.parse::<f64>().ok().filter(|v| v.is_finite());
+    fn take_in(&mut self, name: &str, value: Option<&str>) {
+        let number = || value?.parse::<f64>().ok().filter(|v| v.is_finite());
         match name {
             // A time without a zone may be anybody's local time: it is left out.
-            "time" => self.time = value.parse().ok(),
-            "hdop" => self.hdop = number(),
-            "pdop" => self.pdop = number(),
+            "time" => self.time = value.and_then(|value| value.parse().ok()),
+            // Empty is how some writers leave it out.
+            "hdop" | "pdop" if value != Some("") => {
+                let error_m = number().and_then(error_of_dop);
+                self.unreadable |= error_m.is_none() && guard::stands("privacy.stated-error");
+                *(if name == "hdop" { &mut self.hdop } else { &mut self.pdop }) = error_m;
+            }
             "course" => self.course = number(),
-            "fix" => self.none = value == "none",
+            "fix" => self.none |= value.is_none_or(|value| value == "none"),
             _ => {}
         }
     }
@@ -111,13 +118,20 @@ impl Point {
             builder.cut();
             return Ok(());
         };
-        let Some((latitude, longitude)) = self.degrees.filter(|_| !self.none) else {
+        let Some((latitude, longitude)) = self.degrees.filter(|_| !self.none && !self.unreadable) else {
             return builder.void(time);
         };
         // PDOP is never smaller than HDOP.
-        let error_m = self.hdop.or(self.pdop).and_then(error_of_dop);
+        let error_m = self.hdop.or(self.pdop);
         let course = self.course.filter(|c| (0.0..=360.0).contains(c));
         builder.fix(time, Place { latitude, longitude, error_m, course })
+    }
+}
+
+/// What is open is more than text: its value is not known.
+fn spoil(child: &mut Option<(String, Option<String>)>) {
+    if let Some((_, value)) = child {
+        *value = None;
     }
 }
 

@@ -43,6 +43,7 @@ struct Report {
     class: String,
     device: Option<String>,
     mode: Option<u8>,
+    status: Option<u8>,
     time: Option<String>,
     lat: Option<f64>,
     lon: Option<f64>,
@@ -52,10 +53,17 @@ struct Report {
     track: Option<f64>,
 }
 
+struct Receiver {
+    device: String,
+    /// When it last reported anything.
+    heard: Timestamp,
+    moments: VecDeque<Moment>,
+}
+
 /// Fixes of the last minutes. Printing one tells nothing.
 #[derive(Default)]
 pub struct LiveTrack {
-    receivers: Vec<(String, VecDeque<Moment>)>,
+    receivers: Vec<Receiver>,
 }
 
 impl std::fmt::Debug for LiveTrack {
@@ -85,7 +93,10 @@ impl LiveTrack {
             return heard;
         };
         let error = report.eph.or_else(|| Some(report.epx?.hypot(report.epy?))).filter(|e| e.is_finite() && *e >= 0.0);
-        let place = match (report.mode, report.lat, report.lon, error) {
+        // Dead reckoning alone, a surveyed place, a simulator: no measurement of where the vehicle is. A receiver that helps its
+        // measurement with wheels and gyroscope (6) measures.
+        let measured = !matches!(report.status, Some(5 | 7 | 8)) || !guard::stands("privacy.gpsd-status");
+        let place = match (report.mode.filter(|_| measured), report.lat, report.lon, error) {
             (Some(2 | 3), Some(latitude), Some(longitude), Some(error))
                 if (latitude != 0.0 || longitude != 0.0) && check_degrees(latitude, longitude).is_ok() =>
             {
@@ -100,23 +111,58 @@ impl LiveTrack {
 
     /// The receiver is not heard any more: at this moment there is no fix.
     pub fn lost(&mut self, now: Timestamp) {
-        for (_, moments) in &mut self.receivers {
-            moments.push_back(Moment { time: now, place: None });
+        for receiver in &mut self.receivers {
+            // A receiver's clock may be ahead of ours: its last word is overruled, not followed by an earlier one.
+            let time = receiver.moments.back().map_or(now, |last| last.time.max(now));
+            receiver.put(Moment { time, place: None }, now);
         }
     }
 
     fn push(&mut self, device: String, moment: Moment, now: Timestamp) {
-        let known = self.receivers.iter().position(|(name, _)| *name == device);
+        // One that was not heard for so long is unplugged: its place is free.
+        self.receivers.retain(|known| known.device == device || now.duration_since(known.heard) <= KEPT);
+        let known = self.receivers.iter().position(|known| known.device == device);
         let at = match known {
             Some(at) => at,
             None if self.receivers.len() < RECEIVERS => {
-                self.receivers.push((device, VecDeque::new()));
+                self.receivers.push(Receiver { device, heard: now, moments: VecDeque::new() });
                 self.receivers.len() - 1
             }
             // So many receivers are somebody's joke: nothing that any of them says is believed.
             None => return self.lost(now),
         };
-        let Some((_, moments)) = self.receivers.get_mut(at) else { return };
+        if let Some(receiver) = self.receivers.get_mut(at) {
+            receiver.heard = now;
+            receiver.put(moment, now);
+        }
+    }
+
+    /// Whether every moment up to `time` was reported: nothing that comes now changes a position before it.
+    #[must_use]
+    pub fn reaches(&self, time: Timestamp) -> bool {
+        self.receivers.iter().any(|known| known.moments.back().is_some_and(|last| last.time >= time))
+    }
+
+    /// The fixes as a log.
+    #[must_use]
+    pub fn log(&self) -> Arc<TrackLog> {
+        let segments: Vec<Vec<Moment>> = self
+            .receivers
+            .iter()
+            .filter(|r| !r.moments.is_empty())
+            .map(|r| r.moments.iter().copied().collect())
+            .collect();
+        let of = |fix: bool| segments.iter().flatten().filter(|m| m.place.is_some() == fix).count();
+        let (fixes, void) = (of(true), of(false));
+        let account = TrackLogAccount { fixes, void, segments: segments.len(), ..TrackLogAccount::default() };
+        Arc::new(TrackLog { segments, account })
+    }
+}
+
+impl Receiver {
+    /// Adds a moment. Moments stay in order, and there are never too many of them.
+    fn put(&mut self, moment: Moment, now: Timestamp) {
+        let moments = &mut self.moments;
         // A receiver's clock that stands still or goes back: what was before is another stretch, and is let go.
         if moments.back().is_some_and(|last| last.time > moment.time) {
             moments.clear();
@@ -129,23 +175,6 @@ impl LiveTrack {
         while moments.len() > MOMENTS || moments.front().is_some_and(|m| now.duration_since(m.time) > KEPT) {
             moments.pop_front();
         }
-    }
-
-    /// Whether every moment up to `time` was reported: nothing that comes now changes a position before it.
-    #[must_use]
-    pub fn reaches(&self, time: Timestamp) -> bool {
-        self.receivers.iter().any(|(_, moments)| moments.back().is_some_and(|last| last.time >= time))
-    }
-
-    /// The fixes as a log.
-    #[must_use]
-    pub fn log(&self) -> Arc<TrackLog> {
-        let segments: Vec<Vec<Moment>> =
-            self.receivers.iter().filter(|(_, m)| !m.is_empty()).map(|(_, m)| m.iter().copied().collect()).collect();
-        let of = |fix: bool| segments.iter().flatten().filter(|m| m.place.is_some() == fix).count();
-        let (fixes, void) = (of(true), of(false));
-        let account = TrackLogAccount { fixes, void, segments: segments.len(), ..TrackLogAccount::default() };
-        Arc::new(TrackLog { segments, account })
     }
 }
 
@@ -241,6 +270,51 @@ mod tests {
         for second in [1.0, 3601.0] {
             assert!(position(&track, second).is_err());
         }
+    }
+
+    #[test]
+    fn frm_21n_a_place_that_was_not_measured_is_no_fix() {
+        let mut track = LiveTrack::default();
+        for (second, status) in (0..8).zip([5, 1, 7, 2, 8, 6, 3, 4]) {
+            let line = tpv(f64::from(second), 0.0, &format!(",\"eph\":7.5,\"status\":{status}"));
+            let measured = !matches!(status, 5 | 7 | 8);
+            let expected = if measured { Heard::Fix } else { Heard::NoFix };
+            assert_eq!(track.hear(line.as_bytes(), at(f64::from(second)), GAP), expected, "{status}");
+        }
+    }
+
+    #[test]
+    fn cyb_02n_receivers_that_come_and_go_neither_fill_the_memory_nor_shut_the_others_out() {
+        let mut track = LiveTrack::default();
+        let hear = |track: &mut LiveTrack, device: usize, second: f64| {
+            let line = tpv(second, 0.0, ",\"eph\":7.5").replace("/dev/a", &format!("/dev/{device}"));
+            track.hear(line.as_bytes(), at(second), GAP)
+        };
+        // A plug that is pulled and put back gives its receiver another name each time.
+        for device in 0..9 {
+            let second = 240.0 * device as f64;
+            hear(&mut track, device, second);
+            hear(&mut track, device, second + 1.0);
+            assert!(position(&track, second + 0.9).is_ok(), "{device}");
+        }
+        // Five at once are nobody's vehicle. When they are gone, the fifth is believed again.
+        let begun = 5_000.0;
+        (0..5).for_each(|device| assert_eq!(hear(&mut track, 10 + device, begun), Heard::Fix));
+        for second in 0..400 {
+            hear(&mut track, 14, begun + 1.0 + f64::from(second));
+        }
+        assert!(position(&track, begun + 399.5).is_ok());
+        // Not heard for hours, and asked for all the time.
+        for call in 0..10_000 {
+            track.lost(at(begun + 401.0 + f64::from(call)));
+        }
+        assert!(track.receivers.iter().all(|known| known.moments.len() <= MOMENTS));
+        // A receiver whose clock is a second ahead, and then lost: its last fix is not drawn on.
+        let mut track = LiveTrack::default();
+        track.hear(tpv(1.0, 0.0, ",\"eph\":7.5").as_bytes(), at(0.0), GAP);
+        track.lost(at(0.1));
+        track.hear(tpv(2.0, 0.0, ",\"eph\":7.5").as_bytes(), at(1.0), GAP);
+        assert_eq!(position(&track, 1.5), Err(NoFix::Void.into()));
     }
 
     #[test]

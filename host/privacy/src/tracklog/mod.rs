@@ -54,6 +54,12 @@ pub enum TrackLogError {
     /// Nothing in it has a position and a time.
     #[error("no fix with a position and a time in UTC; without times a track cannot be matched to pictures")]
     NoFixes,
+    /// Positions in metres.
+    #[error("its positions are EPSG:25832 metres, not degrees; write the log in WGS 84 latitude and longitude")]
+    Epsg25832,
+    /// Latitude and longitude have changed places.
+    #[error("its latitudes are longitudes; write the log with `lat` north and `lon` east")]
+    Swapped,
 }
 
 /// What became of the lines or points of a track file.
@@ -246,6 +252,8 @@ struct Builder {
     current: Vec<Moment>,
     account: TrackLogAccount,
     moments: usize,
+    /// Why the first position that cannot be one is none.
+    fault: Option<BadPosition>,
 }
 
 impl Builder {
@@ -256,8 +264,9 @@ impl Builder {
             // The mark of a receiver without a fix.
             return self.void(time);
         }
-        if check_degrees(place.latitude, place.longitude).is_err() {
+        if let Err(fault) = check_degrees(place.latitude, place.longitude) {
             self.account.bad += 1;
+            self.fault = self.fault.or(Some(fault));
             return self.push(Moment { time, place: None });
         }
         self.account.fixes += 1;
@@ -293,7 +302,11 @@ impl Builder {
     fn finish(mut self) -> Result<TrackLog, TrackLogError> {
         self.cut();
         if self.account.fixes == 0 {
-            return Err(TrackLogError::NoFixes);
+            return Err(match self.fault {
+                Some(BadPosition::Epsg25832) => TrackLogError::Epsg25832,
+                Some(BadPosition::Swapped) => TrackLogError::Swapped,
+                _ => TrackLogError::NoFixes,
+            });
         }
         self.account.segments = self.segments.len();
         Ok(TrackLog { segments: self.segments, account: self.account })

@@ -7,6 +7,8 @@ use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+use vaern_door::guard;
+
 use super::{Builder, Place, TrackLogError, error_of_dop};
 
 /// The standard allows 82 characters; receivers with more digits write some more.
@@ -24,7 +26,8 @@ struct Epoch {
     quality: Option<bool>,
     rmc: Option<(f64, f64)>,
     gga: Option<(f64, f64)>,
-    hdop: Option<f64>,
+    /// Error radius in metres, from the dilution; nothing where the field is empty.
+    error_m: Option<f64>,
     course: Option<f64>,
 }
 
@@ -136,9 +139,12 @@ impl Epoch {
     fn gga(&mut self, fields: &[&str]) {
         let field = |n: usize| fields.get(n).copied().unwrap_or_default();
         // Quality 6 is dead reckoning, 7 typed in by hand, 8 a simulator.
-        self.quality = Some(matches!(field(6), "1" | "2" | "3" | "4" | "5"));
+        let measured = matches!(field(6), "1" | "2" | "3" | "4" | "5");
         self.gga = place(fields, 2);
-        self.hdop = field(8).parse().ok();
+        self.error_m = field(8).parse().ok().and_then(error_of_dop);
+        // A dilution that is there and is none: such a fix may lie anywhere.
+        let unusable = !field(8).is_empty() && self.error_m.is_none() && guard::stands("privacy.stated-error");
+        self.quality = Some(measured && !unusable);
     }
 
     fn into(self, builder: &mut Builder) -> Result<(), TrackLogError> {
@@ -147,14 +153,18 @@ impl Epoch {
         }
         let Some(time) = self.time() else {
             builder.account.untimed += 1;
+            // A loss is a loss also where nobody says on which day: what follows is no neighbour of what came before. A second
+            // sentence of a good fix, between those that carry the date, is none.
+            if (self.valid.is_some() || self.quality != Some(true)) && guard::stands("privacy.track-loss") {
+                builder.cut();
+            }
             return Ok(());
         };
         let holds = self.valid == Some(true) && self.quality != Some(false);
         let Some((latitude, longitude)) = self.gga.or(self.rmc).filter(|_| holds) else {
             return builder.void(time);
         };
-        let error_m = self.hdop.and_then(error_of_dop);
-        builder.fix(time, Place { latitude, longitude, error_m, course: self.course })
+        builder.fix(time, Place { latitude, longitude, error_m: self.error_m, course: self.course })
     }
 
     fn time(&self) -> Option<Timestamp> {

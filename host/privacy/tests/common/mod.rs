@@ -66,10 +66,12 @@ pub struct Exif {
     pub time: Option<(&'static str, [u32; 3])>,
     pub status: Option<&'static str>,
     pub error_m: Option<u32>,
-    /// Local time and offset from UTC; an empty offset is left out.
+    /// Local time and offset from UTC; an empty offset is left out, and so is an empty time. Without it the picture says the time of its fix.
     pub taken: Option<(&'static str, &'static str)>,
     pub subsec: Option<&'static str>,
     pub model: &'static str,
+    /// Anything else.
+    pub more: Vec<(Tag, Value)>,
 }
 
 impl Default for Exif {
@@ -84,6 +86,7 @@ impl Default for Exif {
             taken: None,
             subsec: None,
             model: "test-cam",
+            more: Vec::new(),
         }
     }
 }
@@ -108,6 +111,7 @@ impl Exif {
     pub fn tiff(&self) -> Vec<u8> {
         let mut fields = vec![(Tag::Model, ascii(self.model))];
         let mut push = |tag, value: Option<Value>| fields.extend(value.map(|v| (tag, v)));
+        self.more.iter().for_each(|(tag, value)| push(*tag, Some(value.clone())));
         push(Tag::Orientation, self.orientation.map(|o| Value::Short(vec![o])));
         push(Tag::GPSLatitude, self.latitude.map(|l| dms(l.0)));
         push(Tag::GPSLatitudeRef, self.latitude.map(|l| ascii(l.1)));
@@ -118,8 +122,11 @@ impl Exif {
         let clock = |t: [u32; 3]| Value::Rational(t.iter().map(|num| Rational { num: *num, denom: 1 }).collect());
         push(Tag::GPSTimeStamp, self.time.map(|t| clock(t.1)));
         push(Tag::GPSHPositioningError, self.error_m.map(|e| Value::Rational(vec![Rational { num: e, denom: 1 }])));
-        push(Tag::DateTimeOriginal, self.taken.map(|t| ascii(t.0)));
-        push(Tag::OffsetTimeOriginal, self.taken.filter(|t| !t.1.is_empty()).map(|t| ascii(t.1)));
+        let of_fix = self.time.map(|(day, [h, m, s])| (format!("{day} {h:02}:{m:02}:{s:02}"), "Z".to_owned()));
+        let taken = self.taken.map(|(time, offset)| (time.to_owned(), offset.to_owned())).or(of_fix);
+        let (time, offset) = taken.unwrap_or_default();
+        push(Tag::DateTimeOriginal, Some(time).filter(|text| !text.is_empty()).map(|text| ascii(&text)));
+        push(Tag::OffsetTimeOriginal, Some(offset).filter(|text| !text.is_empty()).map(|text| ascii(&text)));
         push(Tag::SubSecTimeOriginal, self.subsec.map(ascii));
         let fields: Vec<Field> =
             fields.into_iter().map(|(tag, value)| Field { tag, ifd_num: In::PRIMARY, value }).collect();
