@@ -161,6 +161,7 @@ pub const SUMMARY: &[Field] = &[
     field("detections", Count, R, Form::Number),
     field("detections_by_label.*", Count, R, Form::Number),
     field("dropped_answers.*", Count, R, Form::Number),
+    field("zoom_pixels", Count, R, Form::Number),
     field("stages_ms.*.frames", Count, R, Form::Number),
     field("stages_ms.*.p50", Count, R, Form::Number),
     field("stages_ms.*.p95", Count, R, Form::Number),

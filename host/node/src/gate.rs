@@ -213,10 +213,15 @@ pub struct Built {
 
 impl Built {
     /// The same gate, for frames that a release looks at: no faster and no closer than the profile lets, whoever brings them. The newest
-    /// frames of each camera count; in operation the same street is looked at again on the next round (MIN-07).
+    /// frames of each camera count; in operation the same street is looked at again on the next round (MIN-07). Where the purpose is
+    /// an operating one, no frame is older than what is made of it may become (SEP-02).
     #[must_use]
-    pub fn in_operation(mut self, profile: &Profile) -> Self {
-        let rates = &profile.rates;
+    pub fn in_operation(mut self, set: &PolicySet) -> Self {
+        let Profile { rates, retention, .. } = &set.profile;
+        if set.purpose.operating {
+            let days = retention.pictures_days.max(retention.evidence_days).max(1);
+            self.gate = self.gate.no_older_than(u64::from(days) * 86_400);
+        }
         self.gate = self.gate.limited(CollectionLimits {
             min_interval_s: Some(1.0 / f64::from(rates.frames_per_second.max(1))),
             min_distance_m: Some(f64::from(rates.min_distance_m)).filter(|metres| *metres > 0.0),

@@ -139,6 +139,8 @@ pub struct SeenFrame {
     pub objects: Vec<FoundObject>,
     /// Answers of the plugin that the output rules dropped, by reason.
     pub dropped_answers: BTreeMap<&'static str, u32>,
+    /// Pixels at full resolution that the plugin asked for beyond its own view of the frame. `None` where it may not.
+    pub zoom_pixels: Option<u32>,
     /// The masked picture, JPEG, if it is kept: path inside the output directory.
     pub picture: Option<String>,
 }
@@ -213,6 +215,10 @@ pub struct Summary {
     /// Answers that the output rules dropped, by reason: at most so many. Powers of ten, because the exact number is the
     /// plugin's to choose, and what it chooses is a way out (EXF-09).
     pub dropped_answers: BTreeMap<&'static str, u32>,
+    /// Masked pixels at full resolution that were handed out beyond the plugin's own view of its frames: at most so many, a power of ten as
+    /// above (MIN-05). `None` where no plugin may ask for any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zoom_pixels: Option<u64>,
     /// Median and 95th percentile of each stage, in milliseconds, and how many frames reached it.
     pub stages_ms: BTreeMap<&'static str, StageFigure>,
     /// Longest time that a raw frame existed, in seconds.
@@ -242,6 +248,7 @@ impl Run {
         let mut failed_by_reason = BTreeMap::new();
         let mut detections_by_label = BTreeMap::new();
         let mut dropped_answers = BTreeMap::new();
+        let mut zoom_pixels = None;
         let mut samples: BTreeMap<&'static str, Vec<f64>> = BTreeMap::new();
         let (mut frames_seen, mut frames_with_objects, mut frames_masked, mut detections) = (0, 0, 0, 0);
         let mut longest_seconds_in_clear = 0.0_f64;
@@ -265,6 +272,7 @@ impl Run {
                     for object in &seen.objects {
                         *detections_by_label.entry(object.label.to_string()).or_insert(0) += 1;
                     }
+                    zoom_pixels = seen.zoom_pixels.map(|n| zoom_pixels.unwrap_or(0) + u64::from(n)).or(zoom_pixels);
                     for (reason, count) in &seen.dropped_answers {
                         *dropped_answers.entry(*reason).or_insert(0) += count;
                     }
@@ -272,7 +280,7 @@ impl Run {
             }
         }
         for count in dropped_answers.values_mut() {
-            *count = at_most(*count);
+            *count = u32::try_from(at_most((*count).into())).unwrap_or(u32::MAX);
         }
         let figure = |(stage, values)| match stage {
             "plugin" => (stage, StageFigure::of(values).coarse()),
@@ -290,6 +298,7 @@ impl Run {
             detections,
             detections_by_label,
             dropped_answers,
+            zoom_pixels: zoom_pixels.map(at_most),
             stages_ms,
             longest_seconds_in_clear,
             sandbox: self.sandbox.clone(),
@@ -299,8 +308,8 @@ impl Run {
 }
 
 /// The next power of ten.
-fn at_most(count: u32) -> u32 {
-    (0..10).map(|digits| 10_u32.pow(digits)).find(|power| *power >= count).unwrap_or(u32::MAX)
+fn at_most(count: u64) -> u64 {
+    (0..20).map(|digits| 10_u64.pow(digits)).find(|power| *power >= count).unwrap_or(u64::MAX)
 }
 
 impl StageFigure {
@@ -330,7 +339,7 @@ mod tests {
 
     #[test]
     fn exf_09n_what_a_plugin_chooses_is_told_in_steps() {
-        assert_eq!([0, 1, 2, 10, 11, 4711, u32::MAX].map(at_most), [1, 1, 10, 10, 100, 10_000, u32::MAX]);
+        assert_eq!([0, 1, 2, 10, 11, 4711, u64::MAX].map(at_most), [1, 1, 10, 10, 100, 10_000, u64::MAX]);
         let figure = |p50, p95| StageFigure { frames: 3, p50, p95 }.coarse();
         let (one, other) = (figure(6.1, 51.0), figure(9.9, 99.0));
         assert_eq!(one, other);

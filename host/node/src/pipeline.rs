@@ -248,6 +248,7 @@ fn see(
             seconds_in_clear: receipt.seconds_in_clear,
             objects: Vec::new(),
             dropped_answers: BTreeMap::new(),
+            zoom_pixels: None,
             picture: None,
             frame_id,
         };
@@ -308,6 +309,7 @@ pub(crate) fn look(
     let admitted = timed(stages, "admit", || {
         vaern_sandbox::admit(&answer.detections, frame.size(), frame.masked(), &grants.labels, &grants.output)
     });
+    seen.zoom_pixels = grants.interfaces.contains(&Interface::Zoom).then_some(answer.usage.zoom_pixels);
     seen.dropped_answers = admitted.dropped.by_reason().into_iter().filter(|(_, count)| *count > 0).collect();
     for detection in admitted.detections {
         seen.objects.push(object(detection)?);

@@ -136,6 +136,7 @@ mod tests {
             seconds_in_clear: 0.1,
             objects: vec![object; boxes],
             dropped_answers: BTreeMap::new(),
+            zoom_pixels: None,
             picture: Some(format!("f{number}.jpg")),
         };
         outcome(number, FrameResult::Seen(Box::new(seen)))

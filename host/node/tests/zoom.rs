@@ -53,7 +53,7 @@ impl Runner for Keeps {
         &self.0
     }
     fn detect(&mut self, _: &ReceivedFrame) -> Result<Answer, SandboxError> {
-        let usage = Usage { wall: Duration::ZERO, memory_bytes: 0, zoom_pixels: 0, fuel: None };
+        let usage = Usage { wall: Duration::ZERO, memory_bytes: 0, zoom_pixels: 700, fuel: None };
         Ok(Answer { detections: vec![], log: vec![], log_dropped: 0, usage })
     }
     fn receive(
@@ -129,6 +129,8 @@ fn shown(interfaces: &[Interface], wants: Size) -> (Size, Option<(Size, Vec<u8>)
     };
     let outcomes = pipeline::run(&gate, &job).unwrap();
     let FrameResult::Seen(seen) = &outcomes[0].result else { panic!("{:?}", outcomes[0].result) };
+    let zooms = interfaces.contains(&Interface::Zoom);
+    assert_eq!(seen.zoom_pixels, zooms.then_some(700), "what was handed out is counted");
     let (frame, native) = handed.lock().unwrap().remove(0);
     (frame, native, seen.masked_share)
 }

@@ -174,6 +174,13 @@ impl Gate {
         self
     }
 
+    /// The same gate, for captures that are at most so many seconds old (FRM-06).
+    #[must_use]
+    pub fn no_older_than(mut self, seconds: u64) -> Self {
+        self.policy.no_older_than(seconds);
+        self
+    }
+
     /// The same gate, which knows these pictures by their digests: the city's own, whose answer is known (ANS-02).
     #[must_use]
     pub fn knowing(mut self, probes: BTreeSet<Digest>) -> Self {

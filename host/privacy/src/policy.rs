@@ -156,7 +156,8 @@ pub struct PositionRules {
     pub max_fix_gap_s: u32,
     /// Speed between two fixes that is not believed, in km/h.
     pub max_speed_kmh: f64,
-    /// Oldest capture that may be processed, in seconds; no bound where absent.
+    /// Oldest capture that may be processed, in seconds. Where it is absent, a purpose in operation has the bound of its profile's
+    /// retention, and any other purpose none.
     #[serde(default)]
     pub max_age_s: Option<u64>,
 }
@@ -255,6 +256,12 @@ impl MaskingPolicy {
     #[must_use]
     pub const fn position(&self) -> &PositionRules {
         &self.file.position
+    }
+
+    /// Bounds the age of captures. A bound that is tighter already stays.
+    pub(crate) fn no_older_than(&mut self, seconds: u64) {
+        let age = &mut self.file.position.max_age_s;
+        *age = Some(age.map_or(seconds, |before| before.min(seconds)));
     }
 
     /// Names of all detectors that must be loaded. The one that is part of the program is not among them.
@@ -371,13 +378,13 @@ fn check_bounds(file: &PolicyFile) -> Result<(), PolicyError> {
     let position = &file.position;
     check((1.0..=100.0).contains(&position.max_error_m), "position.max_error_m", "1 to 100")?;
     check(position.max_future_s <= 60, "position.max_future_s", "at most 60")?;
-    check(position.max_fix_gap_s <= 10, "position.max_fix_gap_s", "at most 10")?;
+    check(position.max_fix_gap_s <= 2, "position.max_fix_gap_s", "at most 2")?;
     check((1.0..=200.0).contains(&position.max_speed_kmh), "position.max_speed_kmh", "1 to 200")?;
     let tiles = &file.tiles;
     check(
-        (1..=4).contains(&tiles.scales.len()),
+        (2..=4).contains(&tiles.scales.len()),
         "tiles.scales",
-        "1 to 4 levels: the whole frame alone misses small faces",
+        "2 to 4 levels: the whole frame alone misses small faces",
     )?;
     check(tiles.scales.iter().all(|s| (0.2..=2.0).contains(s)), "tiles.scales", "0.2 to 2.0 each")?;
     check((0.1..=0.5).contains(&tiles.overlap), "tiles.overlap", "0.1 to 0.5")?;

@@ -208,6 +208,12 @@ fn frm_06n_a_frame_older_than_its_retention_is_refused_and_frm_06p_a_younger_one
     // Now is 12:00; the drive began at 11:00.
     assert_eq!(shoot(&gate, 1, place(0.0, 0.0, -3601, None)), Err(Refusal::TooOld));
     assert_eq!(shoot(&gate, 2, place(0.0, 0.0, -3599, None)), Ok(()));
+    // Whoever runs the gate may bound the age further, and never less.
+    let tighter =
+        Gate::new(common::policy(), common::fences(), common::cameras(), vec![common::detector(Act::See(vec![]))]);
+    let tighter = tighter.unwrap().no_older_than(3900).no_older_than(90_000);
+    assert_eq!(shoot(&tighter, 1, place(0.0, 0.0, -301, None)), Err(Refusal::TooOld));
+    assert_eq!(shoot(&tighter, 2, place(0.0, 0.0, -299, None)), Ok(()));
     // Refused before decode: the picture behind a good header need not be one.
     let located = gate.locate(capture(3, place(0.0, 0.0, -4000, None)), now());
     assert_eq!(located.map(|_| ()), Err(Refusal::TooOld));

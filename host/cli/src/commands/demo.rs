@@ -134,7 +134,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
 
     output.say("7  the drive: fence, mask, plugin");
     let backend = args.engine.open()?;
-    let built = gate::gate(&set, &args.engine, backend.as_ref(), output)?.in_operation(&set.profile);
+    let built = gate::gate(&set, &args.engine, backend.as_ref(), output)?.in_operation(&set);
     let seer = admission::prepare(&release, &set, args.wall.settings(&args.engine)?)?;
     let source = files::open_dir("source", &args.out.join("drive"))?;
     let result_path = args.out.join("result");

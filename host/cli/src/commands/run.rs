@@ -113,7 +113,7 @@ fn once(
     }
     let ledger = ledger(args, &set, output)?;
     let backend = args.engine.open()?;
-    let built = gate::gate(&set, &args.engine, backend.as_ref(), output)?.in_operation(&set.profile);
+    let built = gate::gate(&set, &args.engine, backend.as_ref(), output)?.in_operation(&set);
     let code = args.code.of(&release, &trust, output)?;
     let seer = admission::prepare_with(&release, code.as_ref(), &set, args.wall.settings(&args.engine)?)?;
     drop(code);

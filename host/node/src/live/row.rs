@@ -139,6 +139,7 @@ fn seen(frame_id: String, size: Size, position: Option<Place>, masked_share: f64
         seconds_in_clear,
         objects: Vec::new(),
         dropped_answers: BTreeMap::new(),
+        zoom_pixels: None,
         picture: None,
     }
 }

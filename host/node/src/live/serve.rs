@@ -199,7 +199,7 @@ pub fn serve(parts: Parts) -> Result<Served, LiveError> {
     let profile = &rules.set.profile;
     let outlines: Vec<_> = built.gate.fences().fences().iter().flat_map(vaern_privacy::Fence::outlines).collect();
     let bits_per_hour = left_of_the_budget(profile, window, figures, source.waiting, &outlines)?;
-    let mut built = built.in_operation(profile);
+    let mut built = built.in_operation(&rules.set);
     built.gate = built.gate.knowing(probes.as_ref().map(ProbeSet::digests).unwrap_or_default());
     let rota = probes.zip(profile.probe).map(|(set, rule)| Rota::new(set, &rule));
     for (camera, place) in journal.pace()?.into_iter().filter(|_| guard::stands("node.pace")) {

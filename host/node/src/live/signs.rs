@@ -167,6 +167,7 @@ mod tests {
             seconds_in_clear: 0.1,
             objects: vec![object; objects],
             dropped_answers: BTreeMap::new(),
+            zoom_pixels: None,
             picture: None,
         }))
     }

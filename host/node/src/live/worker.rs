@@ -219,6 +219,7 @@ fn shown(floor: &Floor<'_>, fenced: Fenced, seat: &Arc<Seat>, hand: &mut Option<
         seconds_in_clear: receipt.seconds_in_clear,
         objects: Vec::new(),
         dropped_answers: BTreeMap::new(),
+        zoom_pixels: None,
         picture: None,
     });
     let runner = runner(seat, hand)?;

@@ -127,6 +127,7 @@ fn frame(number: usize) -> FrameOutcome {
             } else {
                 BTreeMap::new()
             },
+            zoom_pixels: Some(number as u32 % 3 * 700),
             picture: Some(format!("pictures/f{number:04}.jpg")),
         })),
         stages_ms,

@@ -1,5 +1,7 @@
 //! The head of the camera's answer: status, and the name of the boundary between its pictures.
 
+use zeroize::Zeroize as _;
+
 use super::StreamError;
 
 /// Bytes of the whole head at most.
@@ -26,8 +28,10 @@ impl Head {
         let Some(end) = end_of(&self.text) else {
             return if self.text.len() > MAX_HEAD { Err(StreamError::HeadTooLong) } else { Ok(None) };
         };
-        let boundary = boundary(self.text.get(..end).unwrap_or_default())?;
-        Ok(Some((boundary, end.saturating_sub(before))))
+        let boundary = boundary(self.text.get(..end).unwrap_or_default());
+        // What came with the end of the head is the first picture's: nothing of it stays here for as long as the camera sends.
+        self.text.zeroize();
+        Ok(Some((boundary?, end.saturating_sub(before))))
     }
 }
 
@@ -101,4 +105,20 @@ pub(super) fn number(text: &[u8]) -> Option<usize> {
 pub(super) fn is_jpeg(value: &[u8]) -> bool {
     let kind = value.split(|b| *b == b';').next().unwrap_or_default().trim_ascii();
     [b"image/jpeg".as_slice(), b"image/jpg", b"image/pjpeg"].iter().any(|known| kind.eq_ignore_ascii_case(known))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn min_02n_nothing_of_the_first_picture_stays_in_the_head() {
+        let mut head = Head::default();
+        let answer = b"HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=cam\r\n\r\n";
+        let (first, rest) = answer.split_at(30);
+        assert_eq!(head.push(first), Ok(None));
+        let whole = [rest, b"--cam\r\n\r\n\xFF\xD8the street"].concat();
+        assert_eq!(head.push(&whole), Ok(Some((b"cam".to_vec(), rest.len()))));
+        assert!(head.text.is_empty());
+    }
 }
