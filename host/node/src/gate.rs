@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use vaern_door::{Blame, Channels, Digest, Fit, Krav, Name, Scale, Size, TensorSpec};
+use vaern_door::{Blame, Channels, Digest, Fit, Krav, Name, Scale, Size, TensorSpec, guard};
 use vaern_inference::{Backend, BackendName, Decoder, InferenceError, Model, ModelLimits};
 use vaern_policy::{CitySet, DecoderKind, ModelClass, PinnedModel, Place, PolicyError, PolicySet, Profile};
 use vaern_privacy::{
@@ -213,12 +213,13 @@ pub struct Built {
 
 impl Built {
     /// The same gate, for frames that a release looks at: no faster and no closer than the profile lets, whoever brings them. The newest
-    /// frames of each camera count; in operation the same street is looked at again on the next round (MIN-07). Where the purpose is
-    /// an operating one, no frame is older than what is made of it may become (SEP-02).
+    /// frames of each camera count; in operation the same street is looked at again on the next round (MIN-07). Where
+    /// photographs are masked for an operating purpose, no frame is older than what is made of it may become (SEP-02); a drawn street has
+    /// no age.
     #[must_use]
     pub fn in_operation(mut self, set: &PolicySet) -> Self {
         let Profile { rates, retention, .. } = &set.profile;
-        if set.purpose.operating {
+        if set.purpose.operating && !self.drawn_streets_only && guard::stands("node.age") {
             let days = retention.pictures_days.max(retention.evidence_days).max(1);
             self.gate = self.gate.no_older_than(u64::from(days) * 86_400);
         }

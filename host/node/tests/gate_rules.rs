@@ -91,6 +91,31 @@ fn a_detector_that_is_not_the_pinned_file_is_refused() {
     assert!(matches!(store.load(pinned), Err(StoreError::DigestMismatch { .. })));
 }
 
+#[test]
+fn frm_06n_in_operation_a_photograph_older_than_its_retention_is_refused_and_frm_06p_a_younger_one_is_not() {
+    let set = load(&root().join("policies"));
+    let now: jiff::Timestamp = "2026-06-10T12:00:00Z".parse().unwrap();
+    let mut jpeg = Vec::new();
+    jpeg_encoder::Encoder::new(&mut jpeg, 90).encode(&[90; 64 * 48 * 3], 64, 48, jpeg_encoder::ColorType::Rgb).unwrap();
+    let located = |drawn: bool, operating: bool, days: i64| {
+        let mut set = load(&root().join("policies"));
+        set.purpose.operating = operating;
+        let mut built = gate::build(&set, &ModelStore::new(None), &vaern_inference::tract()).unwrap();
+        built.drawn_streets_only = drawn;
+        let taken = now - jiff::SignedDuration::from_hours(24 * days);
+        let place = vaern_privacy::Position::new(55.6761, 12.5683, 5.0).unwrap().with_time(taken);
+        let camera = vaern_door::Name::new("drawn-cam-1").ok();
+        let capture = vaern_privacy::Capture::located_at(jpeg.clone(), place).from_camera(camera);
+        built.in_operation(&set).gate.locate(capture, now).map(|_| ())
+    };
+    // What is found is kept for seven days, and so is its picture.
+    assert_eq!((set.profile.retention.evidence_days, set.profile.retention.pictures_days), (7, 7));
+    assert_eq!(located(false, true, 8), Err(vaern_privacy::Refusal::TooOld));
+    assert_eq!(located(false, true, 6), Ok(()));
+    // A drawn street has no age, and an evaluation looks at pictures of any.
+    assert_eq!((located(true, true, 8), located(false, false, 8)), (Ok(()), Ok(())));
+}
+
 /// The test policy for real pictures must not drift from the city's: it differs in where and when, and in nothing else.
 #[test]
 fn the_policy_for_real_pictures_differs_from_the_city_s_only_where_it_says() {

@@ -156,8 +156,8 @@ pub struct PositionRules {
     pub max_fix_gap_s: u32,
     /// Speed between two fixes that is not believed, in km/h.
     pub max_speed_kmh: f64,
-    /// Oldest capture that may be processed, in seconds. Where it is absent, a purpose in operation has the bound of its profile's
-    /// retention, and any other purpose none.
+    /// Oldest capture that may be processed, in seconds. Where it is absent, an operating purpose has its profile's retention as its bound,
+    /// and any other none.
     #[serde(default)]
     pub max_age_s: Option<u64>,
 }
