@@ -9,7 +9,7 @@
 
 mod program;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use program::{text, vaern};
 use serde_json::Value;
@@ -57,6 +57,53 @@ fn sep_02p_a_set_is_collected_and_its_originals_go_under_a_signature() {
     // The same command again has nothing left to do but what was refused.
     let again = ok(&command);
     assert_eq!(again["collection"], told["collection"]);
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn sep_01n_names_and_places_of_originals_stand_in_the_journal_of_a_set_and_nowhere_else() {
+    let temp = tempfile::tempdir().unwrap();
+    let (demo, plain, set) = (temp.path().join("demo"), temp.path().join("plain"), temp.path().join("set"));
+    ok(&["--json", "demo", "--frames", "4", "--out", text(&demo)]);
+    let manifest = temp.path().join("training-set.toml");
+    let lines = "name = \"round-1\"\nowner = \"TMF, Containerenheden\"\npurpose = \"containere\"\nexpires = \"2099-01-01T00:00:00Z\"\n";
+    std::fs::write(&manifest, lines).unwrap();
+    let (drive, policies) = (demo.join("drive"), demo.join("policies"));
+    let command = |out| ["--json", "mask", "--source", text(&drive), "--policies", text(&policies), "--out", text(out)];
+    let collection = |out| command(out).into_iter().chain(["--set", text(&manifest)]).collect::<Vec<_>>();
+    ok(&command(&plain));
+    ok(&collection(&set));
+    // What a run without a set tells of its pictures: names, latitudes, longitudes and times.
+    let account = std::fs::read_to_string(plain.join("frames.csv")).unwrap();
+    let mut told = Vec::new();
+    for line in account.lines().skip(1) {
+        let fields: Vec<&str> = line.split(';').map(|field| field.trim_matches('"')).collect();
+        // `note.jpg` is a word of the report too.
+        told.extend(fields[1].strip_suffix(".jpg").filter(|stem| stem.contains('-')).map(str::to_owned));
+        for field in [6, 7, 9].map(|at| fields[at]).into_iter().filter(|field| !field.is_empty()) {
+            told.extend([field.to_owned(), field.replace(',', ".")]);
+        }
+    }
+    assert!(told.len() > 12, "{account}");
+    let journal = set.join("journal.jsonl");
+    for file in files(&set).into_iter().filter(|file| *file != journal) {
+        let bytes = std::fs::read(&file).unwrap();
+        for word in &told {
+            let holds = bytes.windows(word.len()).any(|part| part == word.as_bytes());
+            assert!(!holds && !text(&file).contains(word), "{} tells {word}", file.display());
+        }
+    }
+    // Neither kind of run begins among the pictures of the other.
+    let (before, refused) = (files(&set).len(), vaern(&command(&set)));
+    assert_eq!((refused.status.code(), files(&set).len()), (Some(1), before));
+    let (before, refused) = (pictures(&plain.join("pictures")), vaern(&collection(&plain)));
+    let error: Value = serde_json::from_slice(&refused.stderr).unwrap();
+    assert_eq!((refused.status.code(), pictures(&plain.join("pictures"))), (Some(1), before), "{error}");
+    assert_eq!(error["error"]["krav"], "SKJ-09", "{error}");
 }
 
 #[test]

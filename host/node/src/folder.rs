@@ -6,14 +6,14 @@ use std::time::Instant;
 
 use cap_std::fs::Dir;
 use jiff::Timestamp;
-use vaern_door::Name;
+use vaern_door::{Name, guard};
 use vaern_policy::PolicySet;
 use vaern_record::evidence::EvidenceError;
 use vaern_trust::{Approved, Release};
 
 use crate::admission::{Seer, release_info};
 use crate::bits::LedgerError;
-use crate::collection::{Account, CollectionError, Collector, Kept, Plan};
+use crate::collection::{self, Account, CollectionError, Collector, Kept, Plan};
 use crate::coverage::Coverage;
 use crate::gate::Built;
 use crate::outcome::{FrameResult, PolicyInfo, ReleaseInfo, Run, SandboxInfo, Summary};
@@ -88,8 +88,11 @@ pub fn look(
 /// The gate alone. Writes the masked pictures at full size, and the same account without detections.
 ///
 /// # Errors
-/// As [`look`].
+/// As [`look`], and [`CollectionError::HoldsSet`] for the folder of a collection.
 pub fn mask(setup: &Setup<'_>, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<Summary, FolderError> {
+    if collection::begun(setup.out) {
+        return Err(CollectionError::HoldsSet.into());
+    }
     Ok(go(setup, Task::Mask { collector: None }, None, progress)?.summary())
 }
 
@@ -120,6 +123,7 @@ fn go(
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Run, FolderError> {
     let start = Instant::now();
+    let collecting = matches!(task, Task::Mask { collector: Some(_) });
     let job = Job {
         source: setup.source,
         out: setup.out,
@@ -148,16 +152,32 @@ fn go(
         started: setup.now.to_string(),
         wall_ms: start.elapsed().as_secs_f64() * 1e3,
     };
-    let pictures = report_pictures(setup.out, &run);
-    if run.release.is_some() {
-        sinks::write_file(setup.out, "detections.geojson", sinks::detections_geojson(&run)?.as_bytes())?;
-        sinks::write_file(setup.out, sinks::COVERAGE, Coverage::of(&run).json()?.as_bytes())?;
-    }
-    sinks::write_file(setup.out, "frames.csv", sinks::frames_csv(&run).as_bytes())?;
-    sinks::write_file(setup.out, "report.html", report::html(&run, &pictures, REPORT_PICTURES).as_bytes())?;
-    // Last, so that a summary is the sign that everything else is there.
-    sinks::write_file(setup.out, "summary.json", sinks::summary_json(&run)?.as_bytes())?;
+    write(setup.out, &run, collecting)?;
     Ok(run)
+}
+
+/// The account of a run as files. Beside the pictures of a collection nothing may tell which original a picture was, where it
+/// was taken, or when: there the account is counts and reasons.
+fn write(out: &Dir, run: &Run, collecting: bool) -> Result<(), FolderError> {
+    if collecting && guard::stands("collection.nameless") {
+        match out.remove_file(sinks::FRAMES) {
+            // Of a program that still wrote it.
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(CollectionError::from(e).into()),
+            _ => {}
+        }
+        let run = run.counts();
+        sinks::write_file(out, sinks::REPORT, report::html(&run, &BTreeMap::new(), 0).as_bytes())?;
+        return Ok(sinks::write_file(out, sinks::SUMMARY, sinks::summary_json(&run)?.as_bytes())?);
+    }
+    let pictures = report_pictures(out, run);
+    if run.release.is_some() {
+        sinks::write_file(out, sinks::DETECTIONS, sinks::detections_geojson(run)?.as_bytes())?;
+        sinks::write_file(out, sinks::COVERAGE, Coverage::of(run).json()?.as_bytes())?;
+    }
+    sinks::write_file(out, sinks::FRAMES, sinks::frames_csv(run).as_bytes())?;
+    sinks::write_file(out, sinks::REPORT, report::html(run, &pictures, REPORT_PICTURES).as_bytes())?;
+    // Last, so that a summary is the sign that everything else is there.
+    Ok(sinks::write_file(out, sinks::SUMMARY, sinks::summary_json(run)?.as_bytes())?)
 }
 
 pub(crate) fn policy_info(set: &PolicySet, built: &Built) -> PolicyInfo {
@@ -228,4 +248,96 @@ fn report_pictures(out: &Dir, run: &Run) -> BTreeMap<usize, Vec<u8>> {
     candidates.sort_unstable();
     let read = |(_, _, number, path): (bool, bool, usize, &str)| Some((number, out.read(path).ok()?));
     candidates.into_iter().take(REPORT_PICTURES).filter_map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use cap_std::ambient_authority;
+    use vaern_door::{Blame, Digest, Krav, Size};
+
+    use super::*;
+    use crate::outcome::{FrameOutcome, Place, Refusal, SeenFrame};
+
+    fn run() -> Run {
+        let place = Place {
+            latitude: 55.676_123_4,
+            longitude: 12.568_432_1,
+            error_m: 4.0,
+            heading: None,
+            time_ms: Some(1_780_315_384_000),
+            view: None,
+        };
+        let seen = SeenFrame {
+            frame_id: "0a1b".to_owned(),
+            size: Size::new(64, 48).unwrap(),
+            position: Some(place),
+            masked_share: 0.5,
+            masked_boxes: BTreeMap::new(),
+            seconds_in_clear: 0.1,
+            objects: Vec::new(),
+            dropped_answers: BTreeMap::new(),
+            picture: Some("pictures/000001.jpg".to_owned()),
+        };
+        let refusal = Refusal {
+            reason: "outside_fence",
+            krav: Krav("MIN-04"),
+            blame: Blame::Operator,
+            detail: "55.676 is outside".to_owned(),
+        };
+        let frame = |number, file: &str, result| FrameOutcome {
+            number,
+            file: file.to_owned(),
+            result,
+            stages_ms: BTreeMap::from([("read", 1.0)]),
+        };
+        Run {
+            release: None,
+            sandbox: None,
+            policy: PolicyInfo {
+                purpose: "containere".to_owned(),
+                dk: String::new(),
+                en: String::new(),
+                legal_basis: String::new(),
+                masking: String::new(),
+                digest: Digest::of(b"policy"),
+                detectors: Vec::new(),
+                backend: "test".to_owned(),
+                fence: vec![vec![(12.568, 55.676), (12.569, 55.676), (12.569, 55.677)]],
+            },
+            frames: vec![
+                frame(1, "day/IMG_20260601_120304.jpg", FrameResult::Seen(Box::new(seen))),
+                frame(2, "day/IMG_20260601_120305.jpg", FrameResult::Refused(refusal)),
+            ],
+            started: "2026-06-02T08:00:00Z".to_owned(),
+            wall_ms: 10.0,
+            cautions: Vec::new(),
+        }
+    }
+
+    fn texts(out: &Dir) -> BTreeMap<String, String> {
+        let names = out.entries().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.map(|name| (name.clone(), out.read_to_string(&name).unwrap())).collect()
+    }
+
+    #[test]
+    fn sep_01n_beside_the_pictures_of_a_set_nothing_tells_of_their_originals_and_sep_01p_counts_and_reasons_are_told() {
+        let out = cap_tempfile::tempdir(ambient_authority()).unwrap();
+        write(&out, &run(), false).unwrap();
+        let outside: String = texts(&out).into_values().collect();
+        for word in ["IMG_20260601", "55,676", "12,568", "000001.jpg"] {
+            assert!(outside.contains(word), "outside of a collection it is told: {word}");
+        }
+        write(&out, &run(), true).unwrap();
+        let told = ["IMG_20260601", "55.676", "55,676", "12.568", "12,568", "12:03", "14:03", "000001.jpg", "0a1b"];
+        for (name, text) in texts(&out) {
+            assert!(!told.iter().any(|word| text.contains(word)), "{name}: {text}");
+        }
+        let files: Vec<String> = texts(&out).into_keys().collect();
+        assert_eq!(files, ["report.html", "summary.json"]);
+        let report = texts(&out).remove("report.html").unwrap();
+        assert!(report.contains("outside_fence"), "the reason is told");
+        assert!(!report.contains("h-map") && !report.contains("h-gallery") && !report.contains("h-refused"));
+    }
 }

@@ -241,6 +241,26 @@ pub struct StageFigure {
 }
 
 impl Run {
+    /// The run without anything that tells of a single picture: no names, positions, pictures or details, and no area that a
+    /// map would be drawn of. Its summary is the same.
+    #[must_use]
+    pub fn counts(&self) -> Self {
+        let mut run = self.clone();
+        run.policy.fence = Vec::new();
+        for frame in &mut run.frames {
+            frame.file = String::new();
+            match &mut frame.result {
+                FrameResult::Refused(refusal) => refusal.detail = String::new(),
+                FrameResult::Seen(seen) => {
+                    seen.frame_id = String::new();
+                    seen.position = None;
+                    seen.picture = None;
+                }
+            }
+        }
+        run
+    }
+
     /// Counts the run.
     #[must_use]
     pub fn summary(&self) -> Summary {

@@ -90,7 +90,7 @@ fn put(dir: &Dir, name: &str, fill: impl FnOnce(&mut File) -> io::Result<()>) ->
 }
 
 /// Flushes the folder's list of names. A filesystem that knows no such thing says `EINVAL`: there is nothing to flush then.
-fn flush(dir: &Dir) -> io::Result<()> {
+pub(crate) fn flush(dir: &Dir) -> io::Result<()> {
     match dir.open(".")?.sync_all() {
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
         result => result,

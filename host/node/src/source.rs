@@ -4,6 +4,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use cap_std::fs::Dir;
+use vaern_door::guard;
 
 /// Files that lie beside pictures and are none.
 const SIDECARS: [&str; 9] = ["gpx", "json", "jsonl", "geojson", "csv", "txt", "md", "toml", "xml"];
@@ -28,7 +29,8 @@ impl Entry {
     }
 }
 
-/// Everything in the source, sorted by path. Links that lead out of the source are unreadable, because `Dir` does not follow them.
+/// Everything in the source, sorted by path. Links that lead out of the source are unreadable, because `Dir` does not follow them;
+/// so are links to folders.
 pub(crate) fn list(source: &Dir) -> std::io::Result<Vec<Entry>> {
     let mut found = Vec::new();
     walk(source, Path::new(""), 0, &mut found)?;
@@ -47,9 +49,10 @@ fn walk(dir: &Dir, at: &Path, depth: usize, found: &mut Vec<Entry>) -> std::io::
         if name.as_encoded_bytes().starts_with(b".") {
             continue;
         }
-        // Not the entry's own type: a link to a picture is a picture.
+        // A link to a picture is a picture. A linked folder is not gone into: it is listed where it lies, or leads in a circle.
+        let linked = dir.symlink_metadata(&name).is_ok_and(|data| data.is_symlink());
         match dir.metadata(&name) {
-            Ok(data) if data.is_dir() => {
+            Ok(data) if data.is_dir() && (!linked || !guard::stands("source.linked-folder")) => {
                 let inner = if depth < MAX_DEPTH { dir.open_dir(&name) } else { Err(std::io::ErrorKind::Other.into()) };
                 if inner.and_then(|inner| walk(&inner, &path, depth + 1, found)).is_err() {
                     found.push(Entry::Unreadable(path));
@@ -83,6 +86,19 @@ pub(crate) fn read(source: &Dir, path: &Path, limit: u64) -> std::io::Result<Vec
 mod tests {
     use super::*;
     use cap_std::ambient_authority;
+
+    #[test]
+    fn std_02n_a_linked_folder_is_named_and_never_gone_into() {
+        let temp = tempfile::tempdir().unwrap();
+        std::fs::write(temp.path().join("picture.jpg"), b"x").unwrap();
+        for link in ["one", "other"] {
+            std::os::unix::fs::symlink(".", temp.path().join(link)).unwrap();
+        }
+        let dir = Dir::open_ambient_dir(temp.path(), ambient_authority()).unwrap();
+        let expected =
+            [Entry::Unreadable("one".into()), Entry::Unreadable("other".into()), Entry::File("picture.jpg".into())];
+        assert_eq!(list(&dir).unwrap(), expected);
+    }
 
     #[test]
     fn every_file_is_listed_once_and_links_out_of_the_source_are_unreadable() {

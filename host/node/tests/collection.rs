@@ -76,6 +76,13 @@ fn dir(path: &Path) -> Dir {
     Dir::open_ambient_dir(path, ambient_authority()).unwrap()
 }
 
+fn photo(number: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let rgb: Vec<u8> = (0..32 * 24 * 3).map(|i| (i * (number + 3) % 251) as u8).collect();
+    Encoder::new(&mut bytes, 90).encode(&rgb, 32, 24, ColorType::Rgb).unwrap();
+    bytes
+}
+
 /// A folder with `source` full of pictures and `out` to fill; `refused.jpg` is no picture and must stay.
 fn site() -> tempfile::TempDir {
     let site = tempfile::tempdir().unwrap();
@@ -83,10 +90,7 @@ fn site() -> tempfile::TempDir {
     std::fs::create_dir_all(&source).unwrap();
     std::fs::create_dir(site.path().join("out")).unwrap();
     for number in 0..PICTURES {
-        let mut bytes = Vec::new();
-        let rgb: Vec<u8> = (0..32 * 24 * 3).map(|i| (i * (number + 3) % 251) as u8).collect();
-        Encoder::new(&mut bytes, 90).encode(&rgb, 32, 24, ColorType::Rgb).unwrap();
-        std::fs::write(source.join(format!("photo-{number}.jpg")), bytes).unwrap();
+        std::fs::write(source.join(format!("photo-{number}.jpg")), photo(number)).unwrap();
         std::fs::write(source.join(format!("photo-{number}.txt")), "1 0.5 0.5 0.25 0.25\n").unwrap();
     }
     std::fs::write(source.join("refused.jpg"), b"no picture").unwrap();
@@ -155,20 +159,35 @@ fn masked(site: &Path) -> BTreeMap<String, Digest> {
         .collect()
 }
 
-/// At any moment whatever: each original is there, or its masked picture is there whole. Nothing is lost.
+/// The masked pictures that the journal tells of: original, name and digest.
+fn journaled(site: &Path) -> Vec<(String, String, String)> {
+    let text = std::fs::read_to_string(site.join("out/journal.jsonl")).unwrap_or_default();
+    let lines = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let word = |line: &serde_json::Value, field: &str| line[field].as_str().unwrap().to_owned();
+    let masked = lines.filter(|line| line["step"] == "masked");
+    masked.map(|line| (word(&line, "original"), word(&line, "picture"), word(&line, "digest"))).collect()
+}
+
+/// At any moment whatever: each original is there under one of its names, or its masked picture is there whole and known.
 fn nothing_is_lost(site: &Path) {
-    let (originals, masked) = (originals(site), masked(site));
+    let (journaled, masked) = (journaled(site), masked(site));
+    let files = std::fs::read_dir(site.join("source/day")).unwrap().map(|e| std::fs::read(e.unwrap().path()).unwrap());
+    let files: Vec<Vec<u8>> = files.collect();
     for number in 0..PICTURES {
-        let stem = format!("photo-{number}");
-        let here = originals.contains(&format!("{stem}.jpg"));
-        let there = masked.keys().any(|name| name.ends_with(&format!("-{stem}.jpg")));
-        assert!(here || there, "{stem} is lost");
+        let here = files.contains(&photo(number));
+        let there = journaled.iter().any(|(original, picture, digest)| {
+            *original == format!("day/photo-{number}.jpg")
+                && masked.get(picture).is_some_and(|found| found.to_string() == *digest)
+        });
+        assert!(here || there, "photo-{number} is lost");
     }
 }
 
 /// At the end: no original is left, each deletion is signed for once, and its masked picture is the one on disk.
 fn all_is_done(site: &Path, account: &Account) {
     assert!(originals(site).is_empty(), "{:?}", originals(site));
+    let hidden = std::fs::read_dir(site.join("source/day")).unwrap().map(|e| e.unwrap().file_name());
+    assert!(!hidden.into_iter().any(|name| name.as_encoded_bytes().starts_with(b".")), "left under a private name");
     assert!(site.join("source/day/refused.jpg").exists(), "what was refused stays");
     let (signed, masked) = (signed(site), masked(site));
     assert_eq!((signed.len(), masked.len()), (PICTURES, PICTURES));
@@ -187,13 +206,40 @@ fn sep_02p_a_collection_deletes_what_it_masked_and_signs_for_it() {
     let site = site();
     let account = collect(site.path(), true, &|_| {}).unwrap();
     all_is_done(site.path(), &account);
-    // Neither names nor plain hashes of originals are in what is signed.
-    let record = std::fs::read(site.path().join("out/deletions/000001.dsse.json")).unwrap();
-    assert!(!String::from_utf8_lossy(&record).contains("photo"));
     // A second run finds nothing to do and changes nothing.
     let before = std::fs::read(site.path().join("out/journal.jsonl")).unwrap();
     assert_eq!(collect(site.path(), true, &|_| {}).unwrap(), account);
     assert_eq!(std::fs::read(site.path().join("out/journal.jsonl")).unwrap(), before);
+}
+
+/// Every file below a folder, with its path inside it.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn sep_01n_names_of_originals_stand_in_the_journal_and_nowhere_else() {
+    let site = site();
+    let account = collect(site.path(), true, &|_| {}).unwrap();
+    std::fs::write(site.path().join("source/day/photo-9.jpg"), photo(0)).unwrap();
+    // One that stays is told to whoever runs it, and counted in the file.
+    let kept = collect(site.path(), false, &|_| {}).unwrap();
+    assert_eq!((account.pictures, kept.pictures), (PICTURES, PICTURES + 1));
+    let mut told = BTreeSet::new();
+    for file in files(&site.path().join("out")) {
+        let name = file.strip_prefix(site.path().join("out")).unwrap().to_str().unwrap().to_owned();
+        let bytes = std::fs::read(&file).unwrap();
+        let holds = |word: &[u8]| bytes.windows(word.len()).any(|part| part == word);
+        if name == "journal.jsonl" {
+            assert!(holds(b"photo-9"), "the journal knows it");
+        } else {
+            assert!(!name.contains("photo") && !holds(b"photo"), "{name}");
+        }
+        told.insert(name);
+    }
+    assert!(told.contains("pictures/000006.jpg") && told.contains("pictures/000005.txt"), "{told:?}");
+    assert!(told.contains("deletions/000001.dsse.json") && told.contains("collection.json"), "{told:?}");
 }
 
 #[test]
@@ -331,15 +377,15 @@ fn start(site: &Path, kill_at: Option<usize>) -> Child {
 
 #[test]
 fn skj_09n_a_kill_at_every_step_loses_nothing_and_leaves_nothing_unrecorded() {
-    // Five steps for each picture and two for the record.
-    let steps = PICTURES * 5 + 2;
+    // Eight steps for each picture and two for the record.
+    let steps = PICTURES * 8 + 2;
     for step in 0..steps {
         let site = site();
         let status = start(site.path(), Some(step)).wait().unwrap();
         assert!(!status.success(), "step {step} was not reached");
         nothing_is_lost(site.path());
         // Killed once more on the way up, at the same step counted anew.
-        start(site.path(), Some(step % 3)).wait().unwrap();
+        start(site.path(), Some(step % 7)).wait().unwrap();
         nothing_is_lost(site.path());
         let account = collect(site.path(), true, &|_| {}).unwrap();
         all_is_done(site.path(), &account);

@@ -243,7 +243,7 @@ mod tests {
             original: original.to_owned(),
             salt: String::new(),
             commitment: Digest::of(b"c"),
-            picture: super::super::picture_name(number, original),
+            picture: super::super::pictures::name(number),
             digest: Digest::of(b"d"),
             stored: (400, 200),
             orientation,
@@ -256,7 +256,7 @@ mod tests {
         let (text, left_out) = Coco::parse(COCO.as_bytes()).unwrap().carried(pictures.iter(), None).unwrap();
         assert_eq!(left_out, 0);
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(value["images"][0]["file_name"], "000001-a.jpg");
+        assert_eq!(value["images"][0]["file_name"], "000001.jpg");
         // Stored 400 by 200, turned upright to 200 by 400: the box of the upper left corner is at the upper right.
         assert_eq!(
             (value["images"][1]["width"].as_u64(), value["images"][1]["height"].as_u64()),

@@ -28,11 +28,26 @@ pub enum CollectionError {
     /// The output folder holds another collection.
     #[error("the output folder holds a collection of another training set or under other rules")]
     OtherCollection,
+    /// Pictures or deletion records, and no journal.
+    #[error(
+        "the output folder holds pictures or deletion records and no journal that knows them. Put `journal.jsonl` back as it was \
+         last, or give a folder of its own"
+    )]
+    NoJournal,
+    /// The journal does not know something that only a later one can.
+    #[error(
+        "`{0}` is not known to the journal, which may be an older copy. Put `journal.jsonl` back as it was last, or begin \
+         another set in another folder and keep this one as it is"
+    )]
+    JournalBehind(String),
+    /// Pictures that belong to no set, into the folder of one.
+    #[error("the output folder holds a training set; give a folder of its own")]
+    HoldsSet,
     /// Another run has the journal.
     #[error("another run is at work in the output folder")]
     Busy,
     /// An original and its masked picture are both not there.
-    #[error("picture {number}: the original is gone and its masked picture is not the one that was verified")]
+    #[error("picture {number}: its original is not found and its masked picture is not the one that was verified")]
     Lost {
         /// Number of the picture.
         number: u64,
@@ -63,7 +78,9 @@ impl CollectionError {
     pub const fn krav(&self) -> Krav {
         match self {
             Self::WrongPurpose { .. } => Krav("STD-03"),
-            Self::Io(_) | Self::Sink(_) | Self::Lost { .. } => Krav("SKJ-09"),
+            Self::Io(_) | Self::Sink(_) | Self::Lost { .. } | Self::NoJournal | Self::JournalBehind(_) => {
+                Krav("SKJ-09")
+            }
             _ => Krav("SEP-02"),
         }
     }

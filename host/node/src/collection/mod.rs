@@ -1,25 +1,32 @@
 //! Data collection for training: masked pictures in, originals out of the world, and an account of both.
 //!
 //! An original is deleted only after its masked picture was written, synced, read again and found whole, and after the
-//! journal says so; what the journal says is done again or finished after a kill. Deletions are signed for in records.
+//! journal says so; what the journal says is done again or finished after a kill. Deletions are signed for in records, and
+//! only those that the journal knows for our own.
 //! A file system may keep the blocks of a deleted file: only an encrypted disk makes them unreadable.
 
 mod annotations;
 mod error;
 mod journal;
+mod originals;
+mod pictures;
+mod records;
 mod set;
+mod state;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use cap_std::fs::{Dir, MetadataExt as _};
+use cap_std::fs::Dir;
 use jiff::Timestamp;
 use serde::Serialize;
 use vaern_door::{Digest, Name, guard};
 use vaern_privacy::Turning;
-use vaern_trust::{DeletedOriginal, DeletionRecord, SigningKeyPair};
+use vaern_trust::SigningKeyPair;
 
 pub use annotations::{Annotated, AnnotationError};
 pub use error::CollectionError;
@@ -27,6 +34,7 @@ pub use set::{HeldSet, TrainingSet};
 
 use self::annotations::Coco;
 use self::journal::{Journal, Line, Masked};
+use self::state::State;
 use crate::sinks;
 use crate::source::Entry;
 
@@ -48,6 +56,12 @@ pub enum Step {
     Verified,
     /// The journal says so.
     Journaled,
+    /// The original is the one that was masked.
+    Looked,
+    /// It lies under its private name.
+    Aside,
+    /// It was looked at there, and the journal says that it goes.
+    Going,
     /// The original is gone.
     Gone,
     /// The journal says so.
@@ -60,10 +74,13 @@ pub enum Step {
 
 impl Step {
     /// All of them, in order.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::Written,
         Self::Verified,
         Self::Journaled,
+        Self::Looked,
+        Self::Aside,
+        Self::Going,
         Self::Gone,
         Self::GoneJournaled,
         Self::RecordWritten,
@@ -110,16 +127,6 @@ fn commit(salt: &[u8; 32], bytes: &[u8]) -> Digest {
     Digest::of(&salted)
 }
 
-#[derive(Default)]
-struct State {
-    masked: BTreeMap<u64, Masked>,
-    gone: Vec<u64>,
-    recorded: BTreeMap<u64, u64>,
-    records: u64,
-    last_record: Option<Digest>,
-    unannotated: usize,
-}
-
 /// What is counted at the end, over all runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Account {
@@ -133,17 +140,55 @@ pub struct Account {
     pub expires: Timestamp,
     /// Masked pictures of the set.
     pub pictures: usize,
-    /// Originals that are gone.
+    /// Originals that were deleted here.
     pub originals_deleted: usize,
+    /// Originals of masked pictures that are not found and were not deleted here: taken away, or in another folder.
+    pub originals_missing: usize,
     /// Deletion records.
     pub deletion_records: u64,
-    /// Originals that this run left where they were, with the reason.
+    /// Originals that this run left in the source, with the reason.
     pub originals_kept: Vec<Kept>,
     /// Pictures of this run whose annotations could not be carried over.
     pub annotations_left_out: usize,
 }
 
-/// An original that was left where it was.
+/// The account as it lies beside the pictures: without names.
+#[derive(Serialize)]
+struct AccountFile<'a> {
+    set: &'a Name,
+    owner: &'a str,
+    purpose: &'a Name,
+    expires: Timestamp,
+    pictures: usize,
+    originals_deleted: usize,
+    originals_missing: usize,
+    deletion_records: u64,
+    originals_kept: BTreeMap<&'a str, usize>,
+    annotations_left_out: usize,
+}
+
+impl Account {
+    fn file(&self) -> AccountFile<'_> {
+        let mut kept = BTreeMap::new();
+        for one in &self.originals_kept {
+            *kept.entry(one.reason.as_str()).or_insert(0) += 1;
+        }
+        AccountFile {
+            set: &self.set,
+            owner: &self.owner,
+            purpose: &self.purpose,
+            expires: self.expires,
+            pictures: self.pictures,
+            originals_deleted: self.originals_deleted,
+            originals_missing: self.originals_missing,
+            deletion_records: self.deletion_records,
+            originals_kept: kept,
+            annotations_left_out: self.annotations_left_out,
+        }
+    }
+}
+
+/// An original that was left in the source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Kept {
     /// Its name.
@@ -160,6 +205,11 @@ pub(crate) fn set_among(source: &Dir, entries: &[Entry]) -> Option<PathBuf> {
         folders.extend(path.ancestors().skip(1));
     }
     folders.into_iter().map(|folder| folder.join(MANIFEST)).find(|manifest| source.symlink_metadata(manifest).is_ok())
+}
+
+/// Whether a folder is that of a collection.
+pub(crate) fn begun(out: &Dir) -> bool {
+    out.symlink_metadata(journal::FILE).is_ok_and(|data| data.len() > 0)
 }
 
 /// A collection at work.
@@ -189,6 +239,7 @@ impl<'a> Collector<'a> {
         let mut state = State::default();
         match lines.split_first() {
             None => {
+                Self::nothing_there(plan.out, &pictures)?;
                 sinks::write_file(plan.out, MANIFEST, plan.set.text.as_bytes())?;
                 journal.write(&begun)?;
             }
@@ -221,8 +272,8 @@ impl<'a> Collector<'a> {
         let path = original.path.to_str().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidFilename))?;
         let mut work = self.lock();
         let (journal, state) = &mut *work;
-        let number = state.masked.last_key_value().map_or(1, |(number, _)| number + 1);
-        let picture = picture_name(number, path);
+        let number = state.last + 1;
+        let picture = pictures::name(number);
         let digest = Digest::of(jpeg);
         if !self.keep_yolo(&original.path, &picture, turning)? {
             state.unannotated += 1;
@@ -244,7 +295,7 @@ impl<'a> Collector<'a> {
             orientation: turning.code(),
         };
         journal.write(&Line::Masked(masked.clone()))?;
-        state.masked.insert(number, masked.clone());
+        state.masked(masked.clone());
         (self.plan.reached)(Step::Journaled);
         if self.plan.delete.is_some() {
             self.delete(journal, state, &masked)?;
@@ -269,9 +320,12 @@ impl<'a> Collector<'a> {
             left_out += missed;
             sinks::write_file(self.plan.out, annotations::FILE, text.as_bytes())?;
         }
-        if self.plan.delete.is_some() {
-            let stayed = state.masked.values().filter(|m| !state.gone.contains(&m.number));
-            kept.extend(stayed.map(|m| Kept { file: m.original.clone(), reason: "changed_or_linked".to_owned() }));
+        for m in state.open() {
+            if state.aside.contains(&m.number) {
+                kept.push(Kept { file: originals::private_path(m), reason: "set_aside".to_owned() });
+            } else if self.plan.delete.is_some() && !state.missing.contains(&m.number) {
+                kept.push(Kept { file: m.original.clone(), reason: "changed_or_linked".to_owned() });
+            }
         }
         let set = &self.plan.set.set;
         let account = Account {
@@ -281,11 +335,12 @@ impl<'a> Collector<'a> {
             expires: set.expires,
             pictures: state.masked.len(),
             originals_deleted: state.gone.len(),
+            originals_missing: state.missing.len(),
             deletion_records: state.records,
             originals_kept: kept,
             annotations_left_out: left_out,
         };
-        let text = serde_json::to_string_pretty(&account).map_err(io::Error::from)? + "\n";
+        let text = serde_json::to_string_pretty(&account.file()).map_err(io::Error::from)? + "\n";
         sinks::write_file(self.plan.out, ACCOUNT, text.as_bytes())?;
         Ok(account)
     }
@@ -297,134 +352,6 @@ impl<'a> Collector<'a> {
     fn picture_holds(&self, name: &str, digest: Digest) -> bool {
         !guard::stands("collection.verified")
             || self.pictures.read(name).is_ok_and(|bytes| Digest::of(&bytes) == digest)
-    }
-
-    /// Finishes what was begun: pictures that do not hold are made again, originals that are due go.
-    fn recover(&self) -> Result<(), CollectionError> {
-        let mut work = self.lock();
-        let (journal, state) = &mut *work;
-        self.find_records(journal, state)?;
-        let open: Vec<Masked> = state.masked.values().filter(|m| !state.gone.contains(&m.number)).cloned().collect();
-        for masked in open {
-            let holds = self.picture_holds(&masked.picture, masked.digest);
-            match (self.plan.source.symlink_metadata(&masked.original).is_ok(), holds) {
-                (true, true) if self.plan.delete.is_some() => self.delete(journal, state, &masked)?,
-                (true, true) => {}
-                // The original is still there: it is masked anew, under a new number.
-                (true, false) => {
-                    state.masked.remove(&masked.number);
-                }
-                (false, true) if self.plan.delete.is_some() => {
-                    journal.write(&Line::Gone { number: masked.number })?;
-                    state.gone.push(masked.number);
-                }
-                // Somebody else took the original away; that is theirs to account for.
-                (false, true) => {}
-                (false, false) => return Err(CollectionError::Lost { number: masked.number }),
-            }
-        }
-        Ok(())
-    }
-
-    /// Removes masked pictures that the journal does not know: a kill came before their line, and they are made again.
-    fn sweep(&self) -> Result<(), CollectionError> {
-        let work = self.lock();
-        let known: BTreeSet<&str> = work.1.masked.values().filter_map(|m| m.picture.strip_suffix(".jpg")).collect();
-        for entry in self.pictures.entries()? {
-            let name = entry?.file_name();
-            let Some((stem, _)) = name.to_str().and_then(|name| name.rsplit_once('.')) else { continue };
-            let ours = stem.split_once('-').is_some_and(|(n, _)| n.len() >= 6 && n.bytes().all(|b| b.is_ascii_digit()));
-            if ours && !known.contains(stem) {
-                self.pictures.remove_file(&name)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Lets one original go, if it is still the one that was masked.
-    fn delete(&self, journal: &mut Journal, state: &mut State, masked: &Masked) -> Result<(), CollectionError> {
-        let path = Path::new(&masked.original);
-        let data = self.plan.source.symlink_metadata(path)?;
-        // Another name of the same file would keep what this name gives up.
-        if !data.is_file() || data.nlink() != 1 {
-            return Ok(());
-        }
-        let bytes = zeroize::Zeroizing::new(self.plan.source.read(path)?);
-        let salt = salt_of(masked).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
-        if guard::stands("collection.same-original") && commit(&salt, &bytes) != masked.commitment {
-            return Ok(());
-        }
-        drop(bytes);
-        if !self.picture_holds(&masked.picture, masked.digest) {
-            return Err(io::Error::other("the masked picture is not on disk as it was written").into());
-        }
-        if guard::stands("collection.deleted") {
-            self.plan.source.remove_file(path)?;
-        }
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-        self.plan.source.open_dir(folder)?.open(".")?.sync_all()?;
-        (self.plan.reached)(Step::Gone);
-        journal.write(&Line::Gone { number: masked.number })?;
-        state.gone.push(masked.number);
-        (self.plan.reached)(Step::GoneJournaled);
-        Ok(())
-    }
-
-    /// Signs for every deletion that no record holds yet.
-    fn record(&self, journal: &mut Journal, state: &mut State) -> Result<(), CollectionError> {
-        let Some(pair) = &self.plan.delete else { return Ok(()) };
-        let due = state.unrecorded();
-        for numbers in due.chunks(RECORD_SIZE) {
-            let originals = numbers.iter().filter_map(|n| state.masked.get(n)).map(|m| DeletedOriginal {
-                number: m.number,
-                commitment: m.commitment,
-                masked: m.digest,
-            });
-            let record = DeletionRecord {
-                set: self.plan.set.set.name.clone(),
-                purpose: self.plan.set.set.purpose.clone(),
-                record: state.records + 1,
-                previous: state.last_record,
-                at: self.plan.now,
-                originals: originals.collect(),
-            };
-            let bytes = record.sign(self.plan.set.digest(), pair)?;
-            let dir = self.plan.out.open_dir(DELETIONS)?;
-            sinks::write_file(&dir, &record_name(record.record), &bytes)?;
-            (self.plan.reached)(Step::RecordWritten);
-            journal.write(&Line::Recorded { record: record.record, numbers: numbers.to_vec() })?;
-            state.recorded(record.record, numbers);
-            state.last_record = Some(Digest::of(&bytes));
-            (self.plan.reached)(Step::Recorded);
-        }
-        Ok(())
-    }
-
-    /// Reads the records that are there: each must be ours, and one that the journal does not know yet is taken in.
-    fn find_records(&self, journal: &mut Journal, state: &mut State) -> Result<(), CollectionError> {
-        let dir = self.plan.out.open_dir(DELETIONS)?;
-        let known = state.records;
-        for number in 1.. {
-            let bytes = match dir.read(record_name(number)) {
-                Ok(bytes) => bytes,
-                Err(e) if e.kind() == io::ErrorKind::NotFound && number > known => break,
-                Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(CollectionError::Record(number)),
-                Err(e) => return Err(e.into()),
-            };
-            // Without the key nothing is deleted in this run, and the records wait for one that has it.
-            let Some(pair) = &self.plan.delete else { break };
-            let (set, keys) = (&self.plan.set.set.name, [pair.public()]);
-            let record = DeletionRecord::read(&bytes, set, self.plan.set.digest(), &keys);
-            let record = record.ok().filter(|r| r.record == number && r.previous == state.last_record);
-            let record = record.ok_or(CollectionError::Record(number))?;
-            if number > known {
-                let numbers: Vec<u64> = record.originals.iter().map(|o| o.number).collect();
-                journal.write(&Line::Recorded { record: number, numbers: numbers.clone() })?;
-                state.recorded(number, &numbers);
-            }
-            state.last_record = Some(Digest::of(&bytes));
-        }
-        Ok(())
     }
 
     /// Carries a YOLO file beside the original over to the picture. False where there is one that cannot be.
@@ -441,44 +368,14 @@ impl<'a> Collector<'a> {
     }
 }
 
-impl State {
-    fn replay(&mut self, lines: &[Line]) {
-        for line in lines {
-            match line {
-                Line::Begun { .. } => {}
-                Line::Masked(masked) => {
-                    // The same original masked anew: the number before stands for nothing any more, unless it is gone.
-                    let gone = &self.gone;
-                    self.masked.retain(|number, m| m.original != masked.original || gone.contains(number));
-                    self.masked.insert(masked.number, masked.clone());
-                }
-                Line::Gone { number } => self.gone.push(*number),
-                Line::Recorded { record, numbers } => self.recorded(*record, numbers),
-            }
-        }
-    }
-
-    fn recorded(&mut self, record: u64, numbers: &[u64]) {
-        self.records = self.records.max(record);
-        self.recorded.extend(numbers.iter().map(|number| (*number, record)));
-    }
-
-    fn unrecorded(&self) -> Vec<u64> {
-        self.gone.iter().copied().filter(|number| !self.recorded.contains_key(number)).collect()
-    }
-}
-
 fn salt_of(masked: &Masked) -> Option<[u8; 32]> {
     let byte = |at: usize| u8::from_str_radix(masked.salt.get(2 * at..2 * at + 2)?, 16).ok();
     let bytes: Option<Vec<u8>> = (0..32).map(byte).collect();
     bytes?.try_into().ok()
 }
 
-fn record_name(number: u64) -> String {
-    format!("{number:06}.dsse.json")
-}
-
-/// The number, and the plain part of the original's name, so that whoever collected it finds it again.
+/// Name of a masked picture that is of no set: the number, and the plain part of the original's name, so that whoever
+/// collected it finds it again.
 pub(crate) fn picture_name(number: u64, file: &str) -> String {
     let base = file.rsplit('/').next().unwrap_or(file);
     let stem = base.rsplit_once('.').map_or(base, |(stem, _)| stem);

@@ -182,7 +182,8 @@ pub(super) fn stages(page: &mut String, summary: &Summary) {
 /// Every refused frame by name, folded away.
 pub(super) fn refused(page: &mut String, run: &Run) {
     let all = refusals(run).count();
-    if all == 0 {
+    // A run that tells no names has nothing to tell one by one; the reasons are counted above.
+    if refusals(run).all(|(_, file, _)| file.is_empty()) {
         return;
     }
     let (da, en) = words::counted(all, PICTURE, PICTURES);
