@@ -278,6 +278,7 @@ mod tests {
             seconds_in_clear: 0.1,
             objects: Vec::new(),
             dropped_answers: BTreeMap::new(),
+            zoom_pixels: None,
             picture: Some("pictures/000001.jpg".to_owned()),
         };
         let refusal = Refusal {

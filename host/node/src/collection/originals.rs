@@ -115,10 +115,11 @@ impl Place {
         Ok(back)
     }
 
-    /// Whether two names are of one file: a kill between link and unlink.
+    /// Whether two names are of one file: a kill between link and unlink. A file with one name is no other, whatever its number:
+    /// not every file system numbers its files.
     fn are_one(&self, one: &Path, other: &Path) -> bool {
-        let file = |name| self.folder.symlink_metadata(name).map(|data: Metadata| (data.dev(), data.ino())).ok();
-        file(one).is_some_and(|one| file(other) == Some(one))
+        let file = |name| self.folder.symlink_metadata(name).ok().filter(|data: &Metadata| data.nlink() > 1);
+        file(one).zip(file(other)).is_some_and(|(one, other)| (one.dev(), one.ino()) == (other.dev(), other.ino()))
     }
 }
 

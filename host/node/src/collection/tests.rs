@@ -173,6 +173,18 @@ fn skj_09n_a_new_picture_that_comes_under_the_name_of_one_that_goes_is_never_rem
 }
 
 #[test]
+fn skj_09n_a_kill_on_the_way_back_through_a_second_name_leaves_one_original_with_its_own() {
+    let site = site(1);
+    killed_at(&site, Step::Aside);
+    let folder = site.source.open_dir(DAY).unwrap();
+    let aside = day(&site).remove(0);
+    folder.hard_link(&aside, &folder, "photo-1.jpg").unwrap();
+    assert_eq!(told(&collect(&site, false).unwrap()), (0, 0, 0));
+    assert_eq!(day(&site), ["photo-1.jpg"]);
+    assert_eq!(told(&collect(&site, true).unwrap()), (1, 0, 1));
+}
+
+#[test]
 fn skj_09n_where_both_names_are_taken_both_pictures_stay_and_are_accounted_for() {
     let site = site(1);
     let swap = |at: Step| {
