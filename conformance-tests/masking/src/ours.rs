@@ -23,6 +23,9 @@ pub(crate) const CAMERA: &str = "id = \"test-cam\"\nheight_m = 2.0\nheading_offs
 /// Quality of the files that leave; the pixels are handed out uncompressed beside them.
 const QUALITY: u8 = 95;
 
+/// Score of no more than a sign: far too little for a mask.
+const SIGN: f32 = 0.05;
+
 /// What the scripted detector does.
 #[derive(Debug, Clone)]
 pub enum Act {
@@ -30,6 +33,8 @@ pub enum Act {
     See(Vec<SeenBox>),
     /// Sees a box only in a tile that holds it whole and shows it at a size that a detector can see, in model pixels.
     SeeWhole(Vec<SeenBox>, [f32; 2]),
+    /// Sees these boxes surely where they are shown at least so large, in model pixels, and otherwise no more than a sign of them.
+    SeeBetter(Vec<SeenBox>, f32),
     /// Says that it could not search.
     Fail,
     /// Panics.
@@ -85,6 +90,13 @@ impl PeopleDetector for Scripted {
                 let whole = |b: &SeenBox| b.x0 >= x0 && b.x1 <= x1 && b.y0 >= y0 && b.y1 <= y1;
                 let sees = |b: &SeenBox| whole(b) && (least..=most).contains(&shown(b)) && b.score >= floor;
                 Ok(boxes.into_iter().filter(sees).collect())
+            }
+            Act::SeeBetter(boxes, least) => {
+                let scale = (f32::from(self.input.width()) / (x1 - x0)).min(f32::from(self.input.height()) / (y1 - y0));
+                let shown = |b: &SeenBox| (b.x1 - b.x0).min(b.y1 - b.y0) * scale;
+                let sure = |b: SeenBox| SeenBox { score: if shown(&b) >= least { b.score } else { SIGN }, ..b };
+                let near = boxes.into_iter().filter(|b| b.x0 < x1 && b.x1 > x0 && b.y0 < y1 && b.y1 > y0);
+                Ok(near.map(sure).filter(|b| b.score >= floor).collect())
             }
             Act::Fail => Err(DetectorFault),
             Act::Panic => panic!("a detector that panics"),
@@ -168,6 +180,11 @@ impl OurGate {
         let loaded: Vec<Arc<dyn PeopleDetector>> = vec![Arc::clone(&scripted) as Arc<dyn PeopleDetector>];
         let gate = Gate::new(policy, fences, cameras, loaded).map_err(setup)?;
         Ok(Self { gate, scripted })
+    }
+
+    /// The same, with its gate changed.
+    pub(crate) fn changed(self, change: impl FnOnce(Gate) -> Gate) -> Self {
+        Self { gate: change(self.gate), ..self }
     }
 
     /// Admits one capture while the detector does `act`.

@@ -13,8 +13,8 @@ mod common;
 use Cell::{Green, Red};
 use common::{Cell, Column, check, check_deep, gallery, laden_sources, scenes};
 use vaern_masking_attacks::{
-    Depth, OurGate, PeopleModel, TestId, fixed_parts, outline_bits, seams, t1, t1_outlines, t2, t3, t4, t5, t6, t7, t8,
-    t9_files, t9_gate, t10, t11_use,
+    Depth, Masker, OurGate, PeopleModel, TestId, fixed_parts, outline_bits, seams, segments, t1, t1_outlines, t2, t3,
+    t4, t5, t6, t7, t8, t9_files, t9_gate, t10, t11_rules, t11_use,
 };
 
 /// Columns: the gate's own `irreversible-v1`, a plain constant fill, box blur with a kernel of half the face, Gaussian with
@@ -50,6 +50,9 @@ fn frm_01n_t1_nothing_under_a_mask_has_an_influence() {
     // At 12 megapixels and blocks of 16 pixels, all that an outline could say if somebody chose it to.
     let bits = outline_bits(4000, 3000, 16);
     assert!((29.0..29.2).contains(&bits), "{bits}");
+    // The finest grid that is taken in is that of a picture without subsampling.
+    let bits = outline_bits(4000, 3000, 8);
+    assert!((33.0..33.2).contains(&bits), "{bits}");
 }
 
 #[test]
@@ -102,6 +105,11 @@ fn frm_02n_t7_no_face_is_found_again() {
 fn frm_03n_t8_the_file_holds_pixels_only() {
     let sources = laden_sources();
     check(TestId::T8, expected(TestId::T8), |masker| t8(masker, &sources));
+    // Of the gate's own files not even a bare header is let pass, as it is for other tools.
+    let (file, boxes) = &sources[0];
+    let masked = OurGate::new().unwrap().mask(file, boxes).unwrap();
+    let known = [0xDB, 0xC0, 0xC4, 0xDA];
+    assert!(segments(&masked.file).iter().all(|segment| known.contains(&segment.marker)));
 }
 
 #[test]
@@ -143,6 +151,14 @@ fn frm_19n_t10_pixel_by_pixel() {
 fn frm_23n_t11_something_is_left_to_see() {
     let scenes = scenes(100..104, (640, 360));
     check(TestId::T11, expected(TestId::T11), |masker| t11_use(masker, &scenes));
+}
+
+/// What is masked beyond the boxes of a detector: bodies, cabins, shadows, who is far away, who was lost for a moment.
+#[test]
+fn frm_16n_t11_the_rules_beyond_a_box() {
+    let verdict = t11_rules().unwrap();
+    println!("{verdict}");
+    assert!(verdict.holds, "{verdict}");
 }
 
 #[test]

@@ -84,8 +84,12 @@ impl Carried {
         let found = |old: &CarriedMask| seen.rects().iter().any(|new| again(old, new));
         let old = handed.masks.iter().filter(|old| !found(old)).copied();
         // Who was lost comes first: the others are seen, and masked, in this frame and most likely in the next.
-        let most = if guard::stands("privacy.carry-lost-first") { MOST } else { 1 };
-        Self { masks: old.chain(fresh).take(most).collect(), size: Some(size) }
+        let masks: Vec<CarriedMask> = if guard::stands("privacy.carry-lost-first") {
+            old.chain(fresh).take(MOST).collect()
+        } else {
+            fresh.chain(old).take(MOST).collect()
+        };
+        Self { masks, size: Some(size) }
     }
 
     /// The masks for the next frame. Nothing where the frames do not belong together: another size, or too much time between.

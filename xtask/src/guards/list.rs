@@ -30,6 +30,9 @@ pub(crate) struct Guard {
     pub(crate) cases: Vec<String>,
     /// The test that turns red without it.
     pub(crate) test: TestName,
+    /// Others that must: an attack from outside beside the test of the room itself.
+    #[serde(default)]
+    pub(crate) also: Vec<TestName>,
 }
 
 /// `package::target::test`, where the target is `lib`, `bin`, or the name of a file under `tests/`.
@@ -54,6 +57,13 @@ impl TryFrom<String> for TestName {
             }
             _ => Err(format!("`{text}` is not `package::target::test`")),
         }
+    }
+}
+
+impl Guard {
+    /// Every test that turns red without it.
+    pub(crate) fn tests(&self) -> impl Iterator<Item = &TestName> {
+        std::iter::once(&self.test).chain(&self.also)
     }
 }
 

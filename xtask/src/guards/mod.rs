@@ -79,7 +79,7 @@ pub(crate) fn run(root: &Path, only: &[String]) -> Result<(), Error> {
     }
     let chosen: Vec<&Guard> =
         all.iter().filter(|g| only.is_empty() || only.iter().any(|o| g.name.starts_with(o.as_str()))).collect();
-    let mut packages: Vec<String> = chosen.iter().map(|g| g.test.package.clone()).collect();
+    let mut packages: Vec<String> = chosen.iter().flat_map(|g| g.tests()).map(|test| test.package.clone()).collect();
     packages.sort();
     packages.dedup();
     let binaries = build::tests(root, (!only.is_empty()).then_some(packages.as_slice()))?;
@@ -102,31 +102,31 @@ pub(crate) fn run(root: &Path, only: &[String]) -> Result<(), Error> {
 fn try_all(chosen: &[&Guard], binaries: &Binaries) -> Result<Vec<String>, Error> {
     let mut green: BTreeMap<&TestName, (Outcome, Duration)> = BTreeMap::new();
     let mut faults = Vec::new();
-    for guard in chosen {
-        let key = (guard.test.package.clone(), guard.test.target.clone());
+    for (guard, test) in chosen.iter().flat_map(|guard| guard.tests().map(move |test| (guard, test))) {
+        let key = (test.package.clone(), test.target.clone());
         let Some(binary) = binaries.get(&key) else {
-            faults.push(format!("{}: no test binary for {}", guard.name, guard.test));
+            faults.push(format!("{}: no test binary for {test}", guard.name));
             continue;
         };
-        let (with, took) = match green.get(&guard.test) {
+        let (with, took) = match green.get(test) {
             Some(known) => *known,
             None => {
-                let ran = run_test(binary, &guard.test.test, None, LONGEST)?;
-                green.insert(&guard.test, ran);
+                let ran = run_test(binary, &test.test, None, LONGEST)?;
+                green.insert(test, ran);
                 ran
             }
         };
         if with != Outcome::Passed {
-            faults.push(format!("{}: {} does not pass with the guard in place: {with:?}", guard.name, guard.test));
+            faults.push(format!("{}: {test} does not pass with the guard in place: {with:?}", guard.name));
             continue;
         }
         let limit = LONGEST_WITHOUT.max(took * 5);
-        let (without, _) = run_test(binary, &guard.test.test, Some(&guard.name), limit)?;
+        let (without, _) = run_test(binary, &test.test, Some(&guard.name), limit)?;
         let relies = guard.krav.iter().chain(&guard.cases).map(String::as_str).collect::<Vec<_>>().join(", ");
         match without {
-            Outcome::Failed => println!("red without  {:<34} {} ({relies})", guard.name, guard.test),
-            Outcome::Hung => println!("hung without {:<34} {} ({relies})", guard.name, guard.test),
-            other => faults.push(format!("{}: {} does not fail without the guard: {other:?}", guard.name, guard.test)),
+            Outcome::Failed => println!("red without  {:<34} {test} ({relies})", guard.name),
+            Outcome::Hung => println!("hung without {:<34} {test} ({relies})", guard.name),
+            other => faults.push(format!("{}: {test} does not fail without the guard: {other:?}", guard.name)),
         }
     }
     Ok(faults)

@@ -133,7 +133,8 @@ impl Parts {
     fn head(&mut self, data: &[u8]) -> Result<usize, StreamError> {
         let end = data.iter().position(|b| *b == b'\n');
         let part = data.get(..end.unwrap_or(data.len())).unwrap_or_default();
-        self.lines += part.len() + 1;
+        // A line's end counts once, in however many bites the line came.
+        self.lines += part.len() + usize::from(end.is_some());
         if self.line.len() + part.len() > MAX_LINE || self.lines > MAX_LINES {
             return Err(StreamError::HeadTooLong);
         }

@@ -146,3 +146,17 @@ fn skj_09n_a_lying_length_a_missing_boundary_and_an_endless_head_end_the_stream(
     // One that breaks off has begun: it is counted by whoever reads.
     assert_eq!(read(b"b", b"--b\r\nContent-Length: 40\r\n\r\nhalf", 5), (vec![], None, true));
 }
+
+#[test]
+fn skj_09p_a_long_preamble_counts_the_same_however_the_network_cuts_it() {
+    // Found by fuzzing: each bite of a line was counted as a line of its own.
+    let preamble = "X-Comment: the camera says something before its first picture\r\n".repeat(120);
+    let data = [preamble.as_bytes(), &stream(&[vec![1, 2, 3]], "--cam", true)].concat();
+    for bite in [1, 7, 100, data.len()] {
+        assert_eq!(read(b"cam", &data, bite), (vec![vec![1, 2, 3]], None, false), "{bite}");
+    }
+    let endless = "X-Comment: it does not stop\r\n".repeat(400);
+    for bite in [1, 7, 100, endless.len()] {
+        assert_eq!(read(b"cam", endless.as_bytes(), bite).1, Some(StreamError::HeadTooLong), "{bite}");
+    }
+}

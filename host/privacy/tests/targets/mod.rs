@@ -100,9 +100,14 @@ pub fn picture(data: &[u8]) {
     let frame = admitted.frame;
     assert_eq!(frame.rgb().len(), frame.size().rgb_bytes());
     assert!(!frame.masked().is_empty() && admitted.receipt.searched_tiles > 0);
-    let masked = frame.masked()[0];
-    let at = (usize::from(masked.y0()) * usize::from(frame.size().width()) + usize::from(masked.x0())) * 3;
-    assert_eq!(&frame.rgb()[at..at + 3], &[40, 90, 160], "the mask is not filled");
+    let row = usize::from(frame.size().width()) * 3;
+    for masked in frame.masked() {
+        for y in masked.y0()..masked.y1() {
+            let at = usize::from(y) * row + usize::from(masked.x0()) * 3;
+            let line = &frame.rgb()[at..at + usize::from(masked.width()) * 3];
+            assert!(line.chunks_exact(3).all(|pixel| pixel == [40, 90, 160]), "the mask is not filled");
+        }
+    }
     let out = frame.encode_jpeg(80).unwrap();
     let mut at = 2;
     while out[at + 1] != 0xDA {
@@ -179,8 +184,19 @@ pub fn fence(data: &[u8]) {
             assert!(!fence.holds(&corner), "a corner is inside");
         }
     }
-    if let Ok(far) = Position::new(-45.0, -120.0, 1.0) {
-        let _ = fence.holds(&far);
+    // Nothing outside the degrees of all corners is inside, here or on the other side of the earth.
+    let corners = fence.outlines().into_iter().flatten();
+    let around = corners.fold((180.0_f64, -180.0_f64, 90.0_f64, -90.0_f64), |(west, east, south, north), (x, y)| {
+        (west.min(x), east.max(x), south.min(y), north.max(y))
+    });
+    for (longitude, latitude) in [(around.0, around.2), (around.1, around.3), (around.0, around.3)] {
+        let east = if longitude > 0.0 { longitude - 180.0 } else { longitude + 180.0 };
+        for (x, y) in [(east, latitude), (east + 0.01, latitude), (east, -latitude), (longitude, -latitude)] {
+            let outside = x < around.0 || x > around.1 || y < around.2 || y > around.3;
+            if let Ok(far) = Position::new(y, x, 1.0) {
+                assert!(!outside || !fence.holds(&far), "{x} {y} is inside");
+            }
+        }
     }
 }
 
