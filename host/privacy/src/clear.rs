@@ -49,56 +49,6 @@ pub enum ClearError {
     Encode,
 }
 
-/// Why a part of a frame is not handed out at native resolution.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ZoomError {
-    /// The region reaches past the frame.
-    #[error("the region reaches past the frame")]
-    Outside,
-    /// More native pixels than are left.
-    #[error("the zoom budget of the frame is used up")]
-    Budget,
-}
-
-/// Native pixels of one frame that may be handed out, and those that were. One for each frame and purpose.
-#[derive(Debug, PartialEq, Eq)]
-pub struct ZoomBudget {
-    granted: u64,
-    handed_out: u64,
-}
-
-impl ZoomBudget {
-    /// A budget of so many native pixels.
-    #[must_use]
-    pub const fn new(pixels: u32) -> Self {
-        Self { granted: pixels as u64, handed_out: 0 }
-    }
-
-    /// Native pixels handed out; a pixel asked for twice counts twice.
-    #[must_use]
-    pub const fn handed_out(&self) -> u64 {
-        self.handed_out
-    }
-
-    fn charge(&mut self, pixels: u64) -> Result<(), ZoomError> {
-        let total = self.handed_out.checked_add(pixels).ok_or(ZoomError::Budget)?;
-        if guard::stands("privacy.zoom-budget") && total > self.granted {
-            return Err(ZoomError::Budget);
-        }
-        self.handed_out = total;
-        Ok(())
-    }
-}
-
-/// A part of a masked frame at native resolution.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Zoomed {
-    /// Size of the part.
-    pub size: Size,
-    /// RGB rows without padding.
-    pub rgb: Vec<u8>,
-}
-
 /// A masked frame: no metadata, no position, no pixel from under a mask. Cheap to clone; the pixels are shared.
 #[derive(Clone)]
 pub struct ClearFrame {
@@ -159,21 +109,6 @@ impl ClearFrame {
             out.extend_from_slice(row.get(left..left + length)?);
         }
         Some(out)
-    }
-
-    /// A part of the masked frame at the camera's own resolution. `region` is in pixels of the frame as it was shown, `shown` its
-    /// size; every native pixel that the region touches is handed out and charged, before it is copied (MIN-05, MIN-06).
-    ///
-    /// # Errors
-    /// [`ZoomError::Outside`] for a region past the frame, [`ZoomError::Budget`] where the whole part does not fit any more.
-    pub fn zoom(&self, shown: Size, region: Rect, budget: &mut ZoomBudget) -> Result<Zoomed, ZoomError> {
-        if region.intersection(Rect::whole(shown)) != Some(region) {
-            return Err(ZoomError::Outside);
-        }
-        let part = scaled(region, shown, self.size).ok_or(ZoomError::Outside)?;
-        budget.charge(part.area())?;
-        let size = Size::new(part.width(), part.height()).map_err(|_| ZoomError::Outside)?;
-        Ok(Zoomed { size, rgb: self.crop(part).ok_or(ZoomError::Outside)? })
     }
 
     /// The same frame, no larger than `limit` in either direction, of the same shape and the same name.

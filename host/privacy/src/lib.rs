@@ -50,7 +50,7 @@ mod tracklog;
 pub use camera::{CameraClock, CameraError, CameraProfile, CameraSet, FixedMask};
 pub use capture::{Capture, PictureKind};
 pub use carry::CarryRule;
-pub use clear::{ClearError, ClearFrame, FrameId, ZoomBudget, ZoomError, Zoomed};
+pub use clear::{ClearError, ClearFrame, FrameId};
 pub use detect::{DetectionsProof, DetectorFault, DetectorsError, PeopleDetector, Picture, SeenBox};
 pub use fence::{Fence, FenceError, FenceSet};
 pub use gate::{Fenced, Gate, Located};

@@ -15,7 +15,6 @@ use common::{Exif, cameras, fences, jpeg, name, now, png, seen, size};
 use vaern_door::{Digest, Name, Rect, Size};
 use vaern_privacy::{
     Capture, ClearFrame, DetectorFault, Gate, MaskingPolicy, PeopleClass, PeopleDetector, Picture, Position, SeenBox,
-    ZoomBudget, ZoomError,
 };
 
 /// Sees a box only where a tile shows it whole and at least `least` of the detector's pixels tall.
@@ -304,22 +303,4 @@ impl PeopleDetector for Flicker {
         }
         Ok(Vec::new())
     }
-}
-
-#[test]
-fn frm_22n_zoom_hands_out_masked_pixels_and_counts_each() {
-    let person = scored(PeopleClass::Person, (100.0, 100.0, 200.0, 300.0), 0.9);
-    let out = admit(&gate(&real_text(), vec![], vec![], vec![person]).0, size(1280, 960));
-    let shown = out.scaled_to(size(640, 480)).unwrap().size();
-    let mut budget = ZoomBudget::new(50_000);
-    // In pixels of the shown frame: the person, at twice the resolution.
-    let part = out.zoom(shown, Rect::new(50, 50, 100, 150).unwrap(), &mut budget).unwrap();
-    assert_eq!(part.size, size(100, 200));
-    assert!(part.rgb.chunks_exact(3).all(|p| p == [60, 110, 180]), "a pixel from under the mask");
-    assert_eq!(budget.handed_out(), 20_000);
-    out.zoom(shown, Rect::new(300, 200, 350, 300).unwrap(), &mut budget).unwrap();
-    assert_eq!(out.zoom(shown, Rect::new(300, 200, 350, 300).unwrap(), &mut budget), Err(ZoomError::Budget));
-    assert_eq!(budget.handed_out(), 40_000, "what is refused is not handed out, and not counted");
-    let outside = Rect::new(600, 400, 641, 480).unwrap();
-    assert_eq!(out.zoom(shown, outside, &mut budget), Err(ZoomError::Outside));
 }
