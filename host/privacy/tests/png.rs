@@ -9,7 +9,7 @@
 
 mod common;
 
-use common::{Act, evaluation_gate, now, size};
+use common::{Act, crc, evaluation_gate, now, size};
 use vaern_privacy::{Capture, ClearFrame, DecodeFault, Refusal};
 
 fn open(bytes: &[u8]) -> Result<ClearFrame, Refusal> {
@@ -22,9 +22,7 @@ fn packed_png(width: u32, height: u32, [depth, colour, interlace]: [u8; 3], part
     let mut chunk = |kind: &[u8], body: &[u8]| {
         let mut whole = kind.to_vec();
         whole.extend_from_slice(body);
-        let crc = !whole.iter().fold(u32::MAX, |crc, byte| {
-            (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg()))
-        });
+        let crc = crc(&whole);
         out.extend_from_slice(&(body.len() as u32).to_be_bytes());
         out.extend_from_slice(&whole);
         out.extend_from_slice(&crc.to_be_bytes());

@@ -136,9 +136,7 @@ fn region(original: &Picture, masked: &Picture, rect: Rect, grid: Option<(u16, u
     if correlation > 0.985 && as_strong {
         return None;
     }
-    // A filter may gain a little by drawing two colours together, which brings nobody back: a false alarm is the better error here.
-    let (gain_db, reversal) =
-        if flat { (0.0, "none") } else { gain(&shrunk(&is.luma(), 0.0), &shrunk(&was.luma(), 0.0), &SUPPOSED) };
+    let (gain_db, reversal) = if flat { (0.0, "none") } else { reversed(&is.luma(), &was.luma()) };
     let [x0, y0, x1, y1] = [rect.x0(), rect.y0(), rect.x1(), rect.y1()];
     let size = original.size();
     // The found edge is exact to a cell of four pixels.
@@ -155,6 +153,27 @@ fn region(original: &Picture, masked: &Picture, rect: Rect, grid: Option<(u16, u
         reversal,
         on_grid,
     })
+}
+
+/// The most that a reversal gains over what it gains on the same picture the wrong way round. A filter that draws two colours together
+/// comes nearer to any picture; only what brings back this one says that something of it is left.
+fn reversed(is: &Plane, was: &Plane) -> (f64, &'static str) {
+    let (is, was) = (shrunk(is, 0.0), shrunk(was, 0.0));
+    let (most, how) = gain(&is, &was, &SUPPOSED);
+    if most <= 0.0 {
+        return (0.0, "none");
+    }
+    let turned = |across: bool, down: bool| {
+        let rows = was.values.chunks_exact(was.width.max(1));
+        let rows: Vec<&[f64]> = if down { rows.rev().collect() } else { rows.collect() };
+        let values = rows.into_iter().flat_map(|row| {
+            let row: Vec<f64> = if across { row.iter().rev().copied().collect() } else { row.to_vec() };
+            row
+        });
+        Plane { values: values.collect(), ..was.clone() }
+    };
+    let wrong = [(true, false), (false, true), (true, true)].map(|(x, y)| gain(&is, &turned(x, y), &SUPPOSED).0);
+    ((most - wrong.into_iter().fold(0.0, f64::max)).max(0.0), how)
 }
 
 /// Pixels of a coded block of a JPEG that is stored upright; nothing for what is no JPEG.
@@ -218,5 +237,35 @@ mod tests {
         }
         let nothing = attack_pair("nothing", &file, &file, &[bbox], None);
         assert!(nothing.regions.is_empty() && nothing.bare_boxes == 1);
+    }
+
+    #[test]
+    fn two_colours_that_a_filter_draws_together_are_no_reversal_and_a_blur_is() {
+        let (width, height) = (96, 96);
+        let mut dice = vaern_scenes::Dice::new(11);
+        // Something of a face's scale: waves of many lengths, light on one side.
+        let waves: Vec<[f64; 4]> = (0..24).map(|_| [0; 4].map(|_: u8| f64::from(dice.unit()))).collect();
+        let at = |x: usize, y: usize| {
+            let (x, y) = (x as f64 / 96.0, y as f64 / 96.0);
+            let wave = |w: &[f64; 4]| 9.0 * ((w[0] * 40.0 * x + w[1] * 40.0 * y + w[2] * 6.3).sin()) * (0.3 + w[3]);
+            (120.0 + 30.0 * x + waves.iter().map(wave).sum::<f64>()).clamp(0.0, 255.0)
+        };
+        let plane = |of: &dyn Fn(usize, usize) -> f64| Plane {
+            width,
+            height,
+            values: (0..height).flat_map(|y| (0..width).map(move |x| (x, y))).map(|(x, y)| of(x, y)).collect(),
+        };
+        let original = plane(&at);
+        let two = plane(&|_, y| if y < 40 { 83.0 } else { 158.0 });
+        let (fooled, _) = gain(&two, &original, &SUPPOSED);
+        let (gained, _) = reversed(&two, &original);
+        assert!(fooled > 0.1 && gained <= 0.1, "{fooled} {gained}");
+        let blurred = plane(&|x, y| {
+            let near = |v: usize| v.saturating_sub(9)..(v + 10).min(96);
+            let all: Vec<f64> = near(y).flat_map(|y| near(x).map(move |x| (x, y))).map(|(x, y)| at(x, y)).collect();
+            all.iter().sum::<f64>() / all.len() as f64
+        });
+        let (gained, how) = reversed(&blurred, &original);
+        assert!(gained > 0.5, "{gained} {how}");
     }
 }

@@ -162,6 +162,18 @@ pub fn png(rgb: &[u8], size: Size) -> Vec<u8> {
     out
 }
 
+/// The checksum of a PNG chunk, over its kind and its body.
+pub fn crc(chunk: &[u8]) -> u32 {
+    let step = |crc: u32, _: u8| (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg());
+    !chunk.iter().fold(u32::MAX, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), step))
+}
+
+/// Seconds of processor time that this thread has had: what a busy machine does not stretch.
+pub fn processor_seconds() -> f64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    text.split(' ').next().unwrap().parse::<u64>().unwrap() as f64 / 1e9
+}
+
 pub fn size(width: u16, height: u16) -> Size {
     Size::new(width, height).unwrap()
 }
