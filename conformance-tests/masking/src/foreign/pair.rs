@@ -69,6 +69,8 @@ pub struct PairReport {
     pub faces_again: usize,
     /// Of those, lying less than nine tenths under changed regions.
     pub faces_outside_masks: usize,
+    /// Where those are.
+    pub faces_bare: Vec<[u16; 4]>,
     /// Boxes given that lie less than nine tenths under changed regions.
     pub bare_boxes: usize,
 }
@@ -91,6 +93,7 @@ pub fn attack_pair(
         faces_before: 0,
         faces_again: 0,
         faces_outside_masks: 0,
+        faces_bare: Vec::new(),
         bare_boxes: boxes.len(),
     };
     let (Ok(original), Ok(masked)) = (Picture::decode(before), Picture::decode(after)) else { return report };
@@ -118,8 +121,9 @@ pub fn attack_pair(
         report.faces_before = single.len();
         let again = |face: &&[f32; 4]| second.iter().any(|(other, _)| overlap(*other, **face) >= 0.4);
         report.faces_again = single.iter().filter(again).count();
-        report.faces_outside_masks =
-            single.iter().filter(|f| bare(&f.map(|v| v.round().clamp(0.0, 65_535.0) as u16))).count();
+        let pixels = |face: &[f32; 4]| face.map(|v| v.round().clamp(0.0, 65_535.0) as u16);
+        report.faces_bare = single.iter().map(pixels).filter(|face| bare(face)).collect();
+        report.faces_outside_masks = report.faces_bare.len();
     }
     report
 }

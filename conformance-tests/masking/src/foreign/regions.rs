@@ -10,6 +10,9 @@ const CELL: usize = 4;
 /// Mean difference in grey levels that no encoder of a usable quality makes.
 const LEAST: f64 = 7.0;
 
+/// Mean difference that counts as changed whatever the rest of the picture looks like.
+const MOST: f64 = 24.0;
+
 /// Cells that a region must have: less is noise.
 const LEAST_CELLS: usize = 4;
 
@@ -27,8 +30,10 @@ pub(super) fn changed(before: &Picture, after: &Picture) -> (Vec<Rect>, f64) {
     let means: Vec<f64> = sums.iter().map(|(sum, n)| sum / f64::from((*n).max(1))).collect();
     let mut sorted = means.clone();
     sorted.sort_by(f64::total_cmp);
-    let usual = sorted.get(sorted.len() / 2).copied().unwrap_or(0.0);
-    let limit = LEAST.max(usual * 4.0);
+    // What encoding anew does to most cells; where most of the picture is masked, the few that are not tell it.
+    let part = |of: usize| sorted.get(sorted.len() / of).copied().unwrap_or(0.0);
+    let usual = part(2).min(part(20) * 3.0);
+    let limit = LEAST.max(usual * 4.0).min(MOST);
     let mut open: Vec<bool> = means.iter().map(|m| *m > limit).collect();
     let mut found = Vec::new();
     let mut masked = 0_usize;
@@ -80,5 +85,12 @@ mod tests {
         let (regions, part) = changed(&street, &masked);
         assert_eq!(regions, [Rect::new(8, 8, 40, 40).unwrap(), Rect::new(100, 60, 140, 100).unwrap()]);
         assert!((part - 2624.0 / 19200.0).abs() < 0.01, "{part}");
+        // Nearly everything, and everything.
+        for x1 in [148, 160] {
+            let masked = crate::noise::with_noise(&again, [0, 0, x1, 120], &mut Dice::new(6));
+            let (regions, part) = changed(&street, &masked);
+            assert_eq!(regions, [Rect::new(0, 0, x1, 120).unwrap()]);
+            assert!(part > 0.9, "{part}");
+        }
     }
 }
