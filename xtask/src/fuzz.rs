@@ -2,7 +2,8 @@
 //!
 //! Needs a nightly compiler, for coverage alone; where there is none it says so and passes over. Seeds and dictionaries are
 //! made by our own code; the corpus that grows from them stays in `fuzz/corpus` for the next sitting, out of the repository,
-//! and so does the account of the sittings.
+//! and so does the account of the sittings. `--keep` packs the least of it that reaches as much into `fuzz/kept`, which is part of the
+//! repository: the ordinary tests try it again.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -123,6 +124,33 @@ impl Sittings {
 
 fn statistic(text: &str, name: &str) -> Option<u64> {
     text.lines().rev().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+}
+
+/// Packs the least of a target's corpus that reaches every place that all of it reaches.
+fn keep(home: &Path, programs: &Path, name: &str) -> std::io::Result<()> {
+    let least = home.join("corpus").join(format!("{name}.least"));
+    let _ = std::fs::remove_dir_all(&least);
+    std::fs::create_dir_all(&least)?;
+    let mut merge = Command::new(programs.join(name));
+    merge.args(["-set_cover_merge=1", "-max_len=16384"]).arg(&least).arg(home.join("corpus").join(name));
+    let merged = merge.stdin(Stdio::null()).stderr(Stdio::null()).status()?;
+    let kept = home.join("kept").join(format!("{name}.z"));
+    let packed = Command::new(programs.join("seeds")).arg("--keep").arg(&least).arg(&kept).status()?;
+    std::fs::remove_dir_all(&least)?;
+    if merged.success() && packed.success() { Ok(()) } else { Err(std::io::Error::other("could not be packed")) }
+}
+
+/// Packs what is worth keeping of every target's corpus, or of one.
+pub(crate) fn keep_all(root: &Path, only: Option<&str>) -> ExitCode {
+    let home = root.join("fuzz");
+    let target = std::env::var_os("VAERN_FUZZ_TARGET_DIR").map_or_else(|| home.join("target"), Into::into);
+    for name in TARGETS.into_iter().filter(|name| only.is_none_or(|only| only == *name)) {
+        if let Err(error) = keep(&home, &target.join("release"), name) {
+            eprintln!("{name}: {error}");
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
 }
 
 /// The command.

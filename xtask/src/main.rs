@@ -44,6 +44,9 @@ enum Task {
         /// Seconds for each target.
         #[arg(long, default_value_t = 60)]
         seconds: u64,
+        /// Fuzz nothing: pack the least of the corpus that reaches as much into `fuzz/kept`.
+        #[arg(long)]
+        keep: bool,
         /// One target: picture, exif, gpx, nmea, fence, mjpeg or gpsd.
         target: Option<String>,
     },
@@ -108,7 +111,8 @@ fn main() -> ExitCode {
     let (check, compiler) = match Arguments::parse().task {
         Task::Readme => return readme::run(&repository()),
         Task::Cases => return cases::run(&repository()),
-        Task::Fuzz { seconds, target } => return fuzz::run(&repository(), seconds, target.as_deref()),
+        Task::Fuzz { keep: true, target, .. } => return fuzz::keep_all(&repository(), target.as_deref()),
+        Task::Fuzz { seconds, target, .. } => return fuzz::run(&repository(), seconds, target.as_deref()),
         Task::Deep { filter, list } => return deep::run(&repository(), filter.as_deref(), list),
         Task::Bench { rounds, without_extism, write } => {
             let rounds = usize::try_from(rounds).unwrap_or(usize::MAX);

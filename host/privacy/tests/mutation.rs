@@ -41,6 +41,10 @@ fn drive(target: &'static str, cases: u32) {
     for seed in &seeds {
         targets::run(target, seed);
     }
+    // What coverage led to in hours of fuzzing is tried again every time.
+    let kept = targets::kept::of(target);
+    assert!(kept.len() > 100, "{} kept inputs", kept.len());
+    kept.iter().for_each(|input| targets::run(target, input));
     let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases) };
     let steps = prop::collection::vec(any::<Step>(), 1..8);
     let inputs = (0..seeds.len(), steps);
@@ -76,6 +80,14 @@ fn any_nmea() {
 #[test]
 fn any_fence() {
     drive("fence", 3000);
+}
+
+#[test]
+fn what_is_kept_is_read_as_it_was_packed() {
+    let inputs = vec![b"b".to_vec(), Vec::new(), vec![7; 70_000]];
+    let packed = targets::kept::packed(inputs);
+    assert!(packed.len() < 1000);
+    assert_eq!(targets::kept::unpacked(&packed), [Vec::new(), vec![7; 70_000], b"b".to_vec()]);
 }
 
 #[test]

@@ -19,6 +19,7 @@ use vaern_privacy::{
     OriginalBytes, Parts, PeopleClass, PeopleDetector, Picture, Position, SeenBox, TrackLog,
 };
 
+pub mod kept;
 pub mod seeds;
 
 use seeds::{jpeg, tiff};
