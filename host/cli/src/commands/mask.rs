@@ -171,6 +171,13 @@ fn lines(summary: &Summary, account: &Account, out: &std::path::Path) -> String 
         account.deletion_records,
         account.originals_kept.len()
     );
+    if account.originals_missing > 0 {
+        let _ = writeln!(
+            text,
+            "{} originals are not where they were, and nobody here deleted them: nothing was signed for these. Is the right card in?",
+            account.originals_missing
+        );
+    }
     if account.annotations_left_out > 0 {
         let _ = writeln!(
             text,
