@@ -6,7 +6,7 @@
 //! repository: the ordinary tests try it again.
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use crate::deep::Word;
@@ -24,14 +24,18 @@ fn nightly() -> Option<String> {
     text.split_whitespace().find(|word| word.starts_with("nightly")).map(str::to_owned)
 }
 
+/// Where the targets are built. Elsewhere where the environment says so: coverage builds share nothing with others.
+fn target_dir(home: &Path) -> PathBuf {
+    std::env::var_os("VAERN_FUZZ_TARGET_DIR").map_or_else(|| home.join("target"), Into::into)
+}
+
 /// Fuzzes every target, or one, for `seconds` each. Gives what became of it and a line for each target.
 pub(crate) fn sitting(root: &Path, seconds: u64, only: Option<&str>) -> (Word, Vec<String>) {
     let Some(toolchain) = nightly() else {
         return (Word::Skip, vec!["SKIP: fuzzing needs a nightly compiler, and none is installed here".to_owned()]);
     };
     let home = root.join("fuzz");
-    // Elsewhere where the environment says so: coverage builds share nothing with others.
-    let target = std::env::var_os("VAERN_FUZZ_TARGET_DIR").map_or_else(|| home.join("target"), Into::into);
+    let target = target_dir(&home);
     let mut build = Command::new("cargo");
     build.arg(format!("+{toolchain}")).args(["build", "--release", "--locked", "--quiet"]);
     // The caller's own compiler was chosen by variables that would go before the one named here.
@@ -143,9 +147,9 @@ fn keep(home: &Path, programs: &Path, name: &str) -> std::io::Result<()> {
 /// Packs what is worth keeping of every target's corpus, or of one.
 pub(crate) fn keep_all(root: &Path, only: Option<&str>) -> ExitCode {
     let home = root.join("fuzz");
-    let target = std::env::var_os("VAERN_FUZZ_TARGET_DIR").map_or_else(|| home.join("target"), Into::into);
+    let programs = target_dir(&home).join("release");
     for name in TARGETS.into_iter().filter(|name| only.is_none_or(|only| only == *name)) {
-        if let Err(error) = keep(&home, &target.join("release"), name) {
+        if let Err(error) = keep(&home, &programs, name) {
             eprintln!("{name}: {error}");
             return ExitCode::FAILURE;
         }

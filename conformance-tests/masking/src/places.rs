@@ -59,6 +59,11 @@ fn located(seed: u64, place: Option<Position>) -> Vec<Capture> {
     place.map(|place| Capture::located_at(picture(seed), place).from_camera(camera())).into_iter().collect()
 }
 
+/// These captures, and then those.
+fn after(first: Vec<Capture>, then: Vec<Capture>) -> Vec<Capture> {
+    first.into_iter().chain(then).collect()
+}
+
 /// A picture that says when it was taken, in EXIF; with the fix of here and of now, if that is asked for.
 fn stamped(taken: &str, offset: &str, fix: bool, error: Option<(u32, u32)>) -> Vec<u8> {
     let text = |text: &str| ExifValue::Ascii(text.to_owned());
@@ -187,7 +192,7 @@ pub(crate) fn faults() -> Result<Vec<(&'static str, bool)>, SetupError> {
         strict()?,
         here().map(|place| Capture::located_at(picture(2), place)).into_iter().collect(),
     );
-    let jump = [located(2, fix(HERE, 5.0, -2)), located(3, fix((HERE.0 + 0.0054, HERE.1), 5.0, 0))].concat_captures();
+    let jump = after(located(2, fix(HERE, 5.0, -2)), located(3, fix((HERE.0 + 0.0054, HERE.1), 5.0, 0)));
     add("a jump of 600 metres in two seconds", strict()?, jump);
     add("a fix three seconds from its picture", strict()?, exif(3, "Z", None));
     add("a picture whose time nobody can tell", strict()?, exif(0, "", None));
@@ -220,8 +225,8 @@ pub(crate) fn faults() -> Result<Vec<(&'static str, bool)>, SetupError> {
     let other = located(2, here()).into_iter().map(|capture| capture.for_purpose(purpose("parkering"))).collect();
     add("a capture for another purpose", bound, other);
     let twice = |metres: f64, seconds: i64| {
-        [located(2, fix(HERE, 5.0, -60)), located(3, fix((HERE.0 + metres / 111_340.0, HERE.1), 5.0, seconds - 60))]
-            .concat_captures()
+        let there = fix((HERE.0 + metres / 111_340.0, HERE.1), 5.0, seconds - 60);
+        after(located(2, fix(HERE, 5.0, -60)), located(3, there))
     };
     let limited = |limits| Ok::<_, SetupError>(strict()?.changed(|gate| gate.limited(limits)));
     let default = CollectionLimits::default;
@@ -230,15 +235,4 @@ pub(crate) fn faults() -> Result<Vec<(&'static str, bool)>, SetupError> {
     let quota = CollectionLimits { quota: Some(Arc::new(UsedUp)), ..default() };
     add("beyond the number of pictures", limited(quota)?, located(2, here()));
     Ok(faults.into_iter().map(Fault::came_out).collect())
-}
-
-/// Captures after each other. They are not copied: one is offered once.
-trait Concat {
-    fn concat_captures(self) -> Vec<Capture>;
-}
-
-impl<const N: usize> Concat for [Vec<Capture>; N] {
-    fn concat_captures(self) -> Vec<Capture> {
-        self.into_iter().flatten().collect()
-    }
 }

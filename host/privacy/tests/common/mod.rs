@@ -59,6 +59,33 @@ pub fn street(size: Size, seed: u64) -> Vec<u8> {
     rgb
 }
 
+/// A small street, by our encoder.
+pub fn encoded(progressive: bool, restart: Option<u16>, sampling: SamplingFactor) -> Vec<u8> {
+    let frame = size(70, 50);
+    let mut out = Vec::new();
+    let mut encoder = Encoder::new(&mut out, 85);
+    encoder.set_sampling_factor(sampling);
+    encoder.set_progressive(progressive);
+    if let Some(interval) = restart {
+        encoder.set_restart_interval(interval);
+    }
+    encoder.encode(&street(frame, 4), frame.width(), frame.height(), ColorType::Rgb).unwrap();
+    out
+}
+
+/// Baseline and progressive, with restarts and without, in every sampling.
+pub fn all_kinds() -> Vec<Vec<u8>> {
+    let mut all = Vec::new();
+    for progressive in [false, true] {
+        for restart in [None, Some(3)] {
+            for sampling in [SamplingFactor::F_1_1, SamplingFactor::F_2_1, SamplingFactor::F_2_2] {
+                all.push(encoded(progressive, restart, sampling));
+            }
+        }
+    }
+    all
+}
+
 pub struct Exif {
     pub latitude: Option<(f64, &'static str)>,
     pub longitude: Option<(f64, &'static str)>,
